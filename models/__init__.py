@@ -1,0 +1,1 @@
+"""Learners and indexes: arrays in, arrays out."""

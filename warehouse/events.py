@@ -1,0 +1,104 @@
+"""The facts that move through Backbeat, as versioned structs: what was played, liked, shown and erased.
+
+Times are UTC milliseconds since 1970; a day is a UTC day. Fields marked optional are unknown when None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Annotated
+
+import msgspec
+
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}$")]
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What every fact carries: whom it is about and when Backbeat learned of it."""
+
+    listener_id: Id
+    received_ms: Millis
+
+
+class Play(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """One track heard by one listener, in whole or in part. A skip is a play with `ended_by`.
+
+    `track_id` is the caller's name of the track: a canonical id, or `source:id`.
+    `play_id` is the client's, or `identity_of` what was told.
+    """
+
+    play_id: Id
+    track_id: Id
+    started_ms: Millis
+    source: Label
+    played_ms: Millis | None = None
+    track_ms: Millis | None = None
+    context: Id | None = None
+    impression_id: Id | None = None
+    slot: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    ended_by: Label | None = None
+    device: Label | None = None
+    country: Country | None = None
+
+
+class SignalKind(StrEnum):
+    """What a listener can say of a track without playing it."""
+
+    LIKE = "like"
+    UNLIKE = "unlike"
+    DISLIKE = "dislike"
+    DO_NOT_RECOMMEND = "do_not_recommend"
+    RATE = "rate"
+
+
+class Signal(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """An opinion on a track; `rating` (1 to 5, 0 takes it back) goes with `rate` alone."""
+
+    signal_id: Id
+    track_id: Id
+    kind: SignalKind
+    rating: Annotated[int, msgspec.Meta(ge=0, le=5)] | None = None
+
+
+class Impression(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """One answer shown to a listener: the tracks in slot order, and the source that brought each."""
+
+    impression_id: Id
+    shelf: Label
+    model_version: str
+    track_ids: list[str]
+    sources: list[str]
+
+
+class Erasure(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A listener takes back one play, or everything where `play_id` is None."""
+
+    erasure_id: Id
+    play_id: Id | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A log topic: its name ends in the version of what it carries; records are keyed by listener."""
+
+    name: str
+    event: type[Event]
+    partitions: int
+    retention_days: int
+
+
+PLAYS = Topic("playback.play.v1", Play, partitions=4, retention_days=30)
+SIGNALS = Topic("listener.signal.v1", Signal, partitions=4, retention_days=30)
+IMPRESSIONS = Topic("serving.impression.v1", Impression, partitions=4, retention_days=30)
+ERASURES = Topic("listener.erased.v1", Erasure, partitions=4, retention_days=365)
+TOPICS = (PLAYS, SIGNALS, IMPRESSIONS, ERASURES)
+
+
+def identity_of(*parts: str | int) -> str:
+    """A 128-bit id, in hex, of what identifies a fact: equal parts, equal id, on any machine."""
+    return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()

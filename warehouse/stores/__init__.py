@@ -1,0 +1,1 @@
+"""The only room that knows a database: one protocol a port, one module an adapter."""
