@@ -1,0 +1,49 @@
+"""`backbeat`: each command is a module of this room, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from backbeat.output import BAD_USAGE, FAILED, BadUsage, CommandFailed, notice
+from backbeat.settings import SettingError
+
+# name -> where it is; a command module is imported when its name is typed, so that each starts as fast as it can.
+COMMANDS = {
+    "doctor": "backbeat.doctor:doctor",
+    "config": "backbeat.config:config",
+    "demo": "backbeat.demo:demo",
+    "import": "backbeat.importing:import_plays",
+    "run": "backbeat.run:run",
+    "runs": "backbeat.runs:runs",
+    "evaluate": "backbeat.evaluate:evaluate",
+    "recommend": "backbeat.recommend:recommend",
+    "similar": "backbeat.similar:similar",
+    "models": "backbeat.models:app",
+    "serve": "backbeat.serve:serve",
+    "token": "backbeat.token:token",
+    "tables": "backbeat.tables:app",
+}
+
+
+def application() -> App:
+    """The command line with all its commands, none of them loaded yet."""
+    app = App(name="backbeat", help="Plays in, explained recommendations out.", result_action="return_value")
+    for name, target in COMMANDS.items():
+        app.command(target, name=name)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exit 0 when it did what it was asked, 1 when it failed, 2 when it was asked wrongly."""
+    try:
+        application()(arguments, exit_on_error=False)
+    except (CycloptsError, BadUsage) as error:
+        if not isinstance(error, CycloptsError):  # cyclopts has printed its own
+            notice(f"backbeat: {error}")
+        sys.exit(BAD_USAGE)
+    except (CommandFailed, SettingError) as error:
+        notice(f"backbeat: {error}")
+        sys.exit(FAILED)

@@ -1,0 +1,58 @@
+"""What every command says and how it ends: text for people, one JSON document on one line for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+FAILED, BAD_USAGE = 1, 2
+
+
+class CommandFailed(Exception):
+    """The command could not do what it was asked; the message says what was being done, found and wanted."""
+
+
+class BadUsage(Exception):
+    """The command was asked for something that it does not offer."""
+
+
+def console() -> Console:
+    """Where people read: standard output, plain where it is no terminal."""
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+
+
+def notice(text: str) -> None:
+    """A remark beside the answer: on standard error, so that `--json` stays alone on standard output."""
+    Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False).print(text, markup=False)
+
+
+def emit(document: Any) -> None:
+    """The one line that `--json` prints. Takes whatever msgspec encodes."""
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+    sys.stdout.flush()
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A table for people; numbers are set to the right, an unknown value (None) is a dash."""
+    drawn = Table(title=title, title_justify="left")
+    numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
+    for name, right in zip(columns, numeric, strict=True):
+        drawn.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(_cell(value) for value in row))
+    return drawn
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value).replace("[", "\\[")

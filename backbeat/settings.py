@@ -1,0 +1,87 @@
+"""Every setting of Backbeat: read once from the environment in a command, and passed down from there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from warehouse.stores.home import Home
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: `default` is what stands where it is not set."""
+
+    variable: str
+    default: str
+    meaning: str
+
+
+HOME = Setting("BACKBEAT_HOME", ".backbeat", "the one folder for all state")
+LAKE = Setting("BACKBEAT_LAKE", "", "URL of the lake; empty means the folder lake in BACKBEAT_HOME")
+ROWS = Setting("BACKBEAT_ROWS", "sqlite", "rows store: sqlite, or bigtable://PROJECT/INSTANCE")
+WAREHOUSE = Setting("BACKBEAT_WAREHOUSE", "duckdb", "SQL engine: duckdb, or bigquery://PROJECT/DATASET")
+SPARK_MASTER = Setting("BACKBEAT_SPARK_MASTER", "local[*]", "Spark master URL")
+SPARK_MEMORY = Setting("BACKBEAT_SPARK_MEMORY", "2g", "memory of the Spark driver")
+HOST = Setting("BACKBEAT_HOST", "127.0.0.1", "address the API listens on")
+PORT = Setting("BACKBEAT_PORT", "8000", "port the API listens on")
+SECRET = Setting("BACKBEAT_SECRET", "", "signs listener tokens, 32 bytes or more; empty means no token is asked for")
+KEEP_MODELS = Setting("BACKBEAT_KEEP_MODELS", "5", "published models kept for rollback")
+TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
+SETTINGS = (HOME, LAKE, ROWS, WAREHOUSE, SPARK_MASTER, SPARK_MEMORY, HOST, PORT, SECRET, KEEP_MODELS, TEST_DATA)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process."""
+
+    home: Home
+    rows: str
+    warehouse: str
+    spark_master: str
+    spark_memory: str
+    host: str
+    port: int
+    secret: str
+    keep_models: int
+    test_data: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read all of `SETTINGS`. Raises `SettingError` with the variable, what was found and what was wanted."""
+        return cls(
+            home=Home.from_environment(environment),
+            rows=value_of(ROWS, environment),
+            warehouse=value_of(WAREHOUSE, environment),
+            spark_master=value_of(SPARK_MASTER, environment),
+            spark_memory=value_of(SPARK_MEMORY, environment),
+            host=value_of(HOST, environment),
+            port=_whole_number(PORT, environment, 0, 65_535),
+            secret=_secret(environment),
+            keep_models=_whole_number(KEEP_MODELS, environment, 1, 1_000),
+            test_data=value_of(TEST_DATA, environment),
+        )
+
+
+class SettingError(Exception):
+    """An environment variable holds what it cannot mean."""
+
+
+def value_of(setting: Setting, environment: Mapping[str, str]) -> str:
+    """What is set, or the default; an empty variable counts as not set."""
+    return environment.get(setting.variable) or setting.default
+
+
+def _whole_number(setting: Setting, environment: Mapping[str, str], low: int, high: int) -> int:
+    text = value_of(setting, environment)
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise SettingError(f"{setting.variable} is {text!r}; wanted a whole number from {low} to {high}")
+    return int(text)
+
+
+def _secret(environment: Mapping[str, str]) -> str:
+    secret = value_of(SECRET, environment)
+    if secret and len(secret.encode()) < 32:
+        raise SettingError(f"{SECRET.variable} has {len(secret.encode())} bytes; wanted 32 or more, or none at all")
+    return secret

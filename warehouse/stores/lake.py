@@ -1,0 +1,253 @@
+"""The lake port without a JVM: Delta tables by their declarations, read, appended, replaced, and asked what changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from warehouse.stores.home import Home
+from warehouse.tables import DAY, TABLES, Table
+
+USER_METADATA = "userMetadata"  # the commit's field that Spark's writer fills too
+APPEND_TRIES = 5
+
+
+class NoSuchTable(Exception):
+    """A table was read that nothing has written yet, or that no declaration names."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One version of one table, up to a day, in the form that suits the reader."""
+
+    dataset: ds.Dataset
+    rows: ds.Expression | None
+    columns: list[str] | None
+
+    def arrow(self) -> pa.Table:
+        """All of it in memory, as Arrow."""
+        return self.dataset.to_table(columns=self.columns, filter=self.rows)
+
+    def pandas(self) -> pd.DataFrame:
+        """All of it in memory, as pandas."""
+        return self.arrow().to_pandas()
+
+    def relation(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
+        """A DuckDB relation that scans the files when it is asked."""
+        scanner = self.dataset.scanner(columns=self.columns, filter=self.rows)
+        return (connection or duckdb.connect()).from_arrow(scanner)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables under one URL: a local folder, or wherever deltalake can reach. Tables lie at `layer/name`."""
+
+    url: str
+
+    def location(self, table: Table) -> str:
+        """Where the table's files are."""
+        return "/".join([self.url.rstrip("/"), *table.name.split(".")])
+
+    def exists(self, table: Table) -> bool:
+        """Whether anything was ever written to it."""
+        return bool(DeltaTable.is_deltatable(self.location(table)))
+
+    def version(self, table: Table) -> int | None:
+        """The newest version, or None where there is none."""
+        try:
+            return int(DeltaTable(self.location(table), without_files=True).version())
+        except TableNotFoundError:
+            return None
+
+    def read(
+        self,
+        table: Table,
+        *,
+        days: Iterable[date] | None = None,
+        as_of: date | None = None,
+        version: int | None = None,
+        columns: list[str] | None = None,
+    ) -> pa.Table:
+        """Its rows in memory; `days` and `as_of` (days before it) choose partitions. Raises `NoSuchTable`."""
+        return self.reading(table, days=days, as_of=as_of, version=version, columns=columns).arrow()
+
+    def reading(
+        self,
+        table: Table,
+        *,
+        days: Iterable[date] | None = None,
+        as_of: date | None = None,
+        version: int | None = None,
+        columns: list[str] | None = None,
+    ) -> Reading:
+        """The same, not yet read."""
+        rows: ds.Expression | None = None
+        if table.daily and days is not None:
+            rows = ds.field(DAY).isin(pa.array(sorted(days), pa.date32()))
+        if table.daily and as_of is not None:
+            before = ds.field(DAY) < pa.scalar(as_of, pa.date32())
+            rows = before if rows is None else rows & before
+        return Reading(self.dataset(table, version), rows, columns)
+
+    def dataset(self, table: Table, version: int | None = None) -> ds.Dataset:
+        """A pyarrow dataset of one version, the newest by default, in the declared column order."""
+        try:
+            delta = DeltaTable(self.location(table), version=version)
+        except TableNotFoundError as error:
+            raise NoSuchTable(f"reading {table.name}: nothing at {self.location(table)} yet") from error
+        return delta.to_pyarrow_dataset(schema=_nullable(table.schema))
+
+    def append(
+        self,
+        table: Table,
+        data: pa.Table | pa.RecordBatchReader,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        transactions: Mapping[str, int] | None = None,
+    ) -> None:
+        """Add rows in one commit. `transactions` (app id -> number) are committed with them, see `transaction`.
+
+        Raises ValueError where the columns are not the declared ones.
+        """
+        for attempt in range(APPEND_TRIES):
+            try:
+                return self._write(table, data, "append", metadata, transactions)
+            except CommitFailedError:  # it raced a replacement: the rows are the same on the new version
+                if attempt == APPEND_TRIES - 1 or isinstance(data, pa.RecordBatchReader):
+                    raise
+
+    def replace(self, table: Table, data: pa.Table, *, metadata: Mapping[str, Any] | None = None) -> None:
+        """Put these rows in place of all there are, in one commit."""
+        self._write(table, data, "overwrite", metadata, None)
+
+    def transaction(self, table: Table, app_id: str) -> int | None:
+        """The last number that was committed for `app_id` with rows of this table."""
+        try:
+            return DeltaTable(self.location(table), without_files=True).transaction_version(app_id)
+        except TableNotFoundError:
+            return None
+
+    def days(self, table: Table, version: int | None = None) -> set[date]:
+        """The days that have a partition; none where the table is not there."""
+        try:
+            delta = DeltaTable(self.location(table), version=version)
+        except TableNotFoundError:
+            return set()
+        return {date.fromisoformat(part[DAY]) for part in delta.partitions()}
+
+    def changed_days(self, table: Table, since: int | None) -> set[date]:
+        """Days whose rows were added or removed after version `since`; all of them where it is None or forgotten.
+
+        Compaction rewrites files but changes no rows, and reopens nothing.
+        """
+        newest = self.version(table)
+        if newest is None:
+            return set()
+        commits = [] if since is None else [self._commit(table, version) for version in range(since + 1, newest + 1)]
+        if since is None or any(commit is None for commit in commits):
+            return self.days(table)
+        actions = (action for commit in commits for action in commit or ())
+        return set(_days_touched(actions))
+
+    def commit_metadata(self, table: Table) -> dict[str, Any]:
+        """What the newest commit that carries our metadata says; empty where none does."""
+        newest = self.version(table)
+        for version in range(newest if newest is not None else -1, -1, -1):
+            commit = self._commit(table, version)
+            if commit is None:
+                break
+            for action in commit:
+                text = action.get("commitInfo", {}).get(USER_METADATA)
+                if text:
+                    return dict(json.loads(text))
+        return {}
+
+    def _commit(self, table: Table, version: int) -> list[dict[str, Any]] | None:
+        """The actions of one commit, or None where the log has been cleaned of it."""
+        files, root = _filesystem(self.location(table))
+        try:
+            with files.open_input_stream(f"{root}/_delta_log/{version:020d}.json") as stream:
+                return [json.loads(line) for line in stream.read().splitlines() if line]
+        except FileNotFoundError:
+            return None
+
+    def _write(
+        self,
+        table: Table,
+        data: pa.Table | pa.RecordBatchReader,
+        mode: Any,
+        metadata: Mapping[str, Any] | None,
+        transactions: Mapping[str, int] | None,
+    ) -> None:
+        wanted = _nullable(table.schema)
+        if data.schema.names != wanted.names:
+            raise ValueError(f"writing {table.name}: found columns {data.schema.names}, wanted {wanted.names}")
+        write_deltalake(
+            self.location(table),
+            data.cast(wanted),
+            mode=mode,
+            partition_by=[DAY] if table.daily else None,
+            description=table.comment,
+            commit_properties=CommitProperties(
+                custom_metadata={USER_METADATA: json.dumps(metadata)} if metadata else None,
+                app_transactions=[Transaction(app, number) for app, number in (transactions or {}).items()],
+            ),
+        )
+
+
+def read(
+    name: str,
+    *,
+    as_of: str | date | None = None,
+    version: int | None = None,
+    columns: list[str] | None = None,
+    lake: str | None = None,
+) -> Reading:
+    """A table of the lake that BACKBEAT_HOME or `lake` (a URL) names, for notebooks and programs.
+
+    `as_of` leaves out rows of that day and later; `version` is the table's, for time travel.
+    Raises `NoSuchTable`, with the names there are.
+    """
+    if name not in TABLES:
+        raise NoSuchTable(f"reading {name}: no such table; there are {', '.join(TABLES)}")
+    day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    store = Lake(lake or Home.from_environment(os.environ).lake_url)
+    return store.reading(TABLES[name], as_of=day, version=version, columns=columns)
+
+
+def day_after_newest(days: Iterable[date]) -> date | None:
+    """The as-of day that takes in every day there is; None where there is none."""
+    newest = max(days, default=None)
+    return None if newest is None else newest + timedelta(days=1)
+
+
+def _days_touched(actions: Iterable[Mapping[str, Any]]) -> Iterator[date]:
+    for action in actions:
+        change = action.get("add") or action.get("remove")
+        if change and change["dataChange"]:
+            yield date.fromisoformat(change["partitionValues"][DAY])
+
+
+def _nullable(schema: pa.Schema) -> pa.Schema:
+    """Delta's files hold every column as nullable; the declaration says which may be, and checks hold it."""
+    return pa.schema([field.with_nullable(True) for field in schema])
+
+
+def _filesystem(location: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    if urlsplit(location).scheme:
+        files, path = pyarrow.fs.FileSystem.from_uri(location)
+        return files, path
+    return pyarrow.fs.LocalFileSystem(), location
