@@ -1,4 +1,4 @@
-"""Every table of the lake, declared once: its grain, its owner, its partition, and each column with type, unit, meaning."""
+"""Every table of the lake, declared once: grain, owner, partition, and each column with type, unit and meaning."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _table(
     comment: str,
     grain: Sequence[str],
     columns: Sequence[Column],
-    reads: Sequence["Table"] = (),
+    reads: Sequence[Table] = (),
     volatile: Sequence[str] = (),
 ) -> Table:
     owner = {"raw": "ingestion", "core": "core data", "features": "recommendation", "charts": "charts"}

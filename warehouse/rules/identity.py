@@ -29,7 +29,7 @@ def folded(name: str) -> str:
     """
     decomposed = unicodedata.normalize("NFKD", name.casefold())
     bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    words = "".join(c if c.isalnum() else " " for c in bare.replace("'", "").replace("’", "")).split()
+    words = "".join(c if c.isalnum() else " " for c in bare.replace("'", "").replace("\u2019", "")).split()
     return " ".join(words) or " ".join(bare.split())
 
 

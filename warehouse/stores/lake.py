@@ -124,7 +124,8 @@ class Lake:
         """
         for attempt in range(APPEND_TRIES):
             try:
-                return self._write(table, data, "append", metadata, transactions)
+                self._write(table, data, "append", metadata, transactions)
+                return
             except CommitFailedError:  # it raced a replacement: the rows are the same on the new version
                 if attempt == APPEND_TRIES - 1 or isinstance(data, pa.RecordBatchReader):
                     raise
