@@ -23,7 +23,10 @@ class Log(Protocol):
     """Offsets begin at 0 in each partition of each topic and rise by one a record."""
 
     def append(self, topic: Topic, events: Sequence[Event]) -> list[Record]:
-        """Make them durable, a record for each partition touched, and say where they are. Raises `LogUnavailable`."""
+        """Make them durable, a record for each partition touched, and say where they are.
+
+        Raises `EventRefused`, and nothing is appended, where one is not an event of the topic; `LogUnavailable`.
+        """
 
     def read(self, topic: Topic, partition: int, *, after: int = -1, limit: int = 1_000) -> list[Record]:
         """Records with an offset above `after`, in order, at most `limit`."""
@@ -37,6 +40,10 @@ class Log(Protocol):
 
 class LogUnavailable(Exception):
     """Nothing was accepted: says which log, where, and why."""
+
+
+class EventRefused(ValueError):
+    """An event breaks its type's bounds, or belongs to another topic; says which and why."""
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -39,3 +40,49 @@ class Rows(Protocol):
 
 class RowsUnavailable(Exception):
     """The store did not answer; says which one, where, and what it was asked."""
+
+
+class RowRefused(ValueError):
+    """A table, key, value or version is out of the port's bounds; says what was found and what was wanted."""
+
+
+MAX_KEY_CHARACTERS = 1_024
+MAX_VALUE_BYTES = 8 << 20
+_TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}")
+
+
+def checked_table(table: str) -> str:
+    """The name itself. Raises `RowRefused`."""
+    if not _TABLE.fullmatch(table):
+        raise RowRefused(f"rows table {table!r}; wanted 1 to 50 letters, digits and any of _ . - (not first)")
+    return table
+
+
+def checked_key(key: str) -> bytes:
+    """The key in UTF-8, by which rows are ordered. Raises `RowRefused`."""
+    if not 1 <= len(key) <= MAX_KEY_CHARACTERS:
+        raise RowRefused(f"a row's key has {len(key):,} characters; wanted 1 to {MAX_KEY_CHARACTERS:,}")
+    try:
+        return key.encode()
+    except UnicodeEncodeError as error:
+        raise RowRefused(f"row key {key!r} is not Unicode text: {error.reason}") from error
+
+
+def checked_value(key: str, value: bytes) -> bytes:
+    """The value itself. Raises `RowRefused`."""
+    if len(value) > MAX_VALUE_BYTES:
+        raise RowRefused(f"the value of row {key!r} has {len(value):,} bytes; wanted at most {MAX_VALUE_BYTES:,}")
+    return value
+
+
+def checked_version(version: int) -> int:
+    """The version itself. Raises `RowRefused`."""
+    if not 0 <= version < 2**63:
+        raise RowRefused(f"row version {version}; wanted 0 to 2**63 - 1")
+    return version
+
+
+def prefix_range(prefix: str) -> tuple[bytes, bytes]:
+    """The first key that begins with `prefix`, and the first beyond them, in UTF-8."""
+    low = prefix.encode()
+    return low, (low[:-1] + bytes([low[-1] + 1]) if low else b"\xff")  # UTF-8 never holds 0xff

@@ -1,0 +1,115 @@
+"""What every adapter of the rows port does. An adapter's test class inherits it and gives the `rows` fixture."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from warehouse.stores.rows import RowRefused, Rows
+
+
+class RowsContract:
+    def test_a_row_is_read_as_it_was_written(self, rows: Rows) -> None:
+        assert rows.put("t", "ada", b"\x00\xff", version=1)
+        assert rows.get("t", "ada") == b"\x00\xff"
+        assert rows.version_of("t", "ada") == 1
+
+    def test_an_absent_row_is_none(self, rows: Rows) -> None:
+        assert rows.get("t", "nobody") is None
+        assert rows.version_of("t", "nobody") is None
+        assert rows.get_many("t", ["nobody"]) == {}
+
+    def test_an_empty_value_is_a_row(self, rows: Rows) -> None:
+        rows.put("t", "ada", b"", version=0)
+        assert rows.get("t", "ada") == b""
+        assert dict(rows.scan("t")) == {"ada": b""}
+
+    @pytest.mark.parametrize(("version", "kept"), [(4, b"old"), (5, b"old"), (6, b"new"), (2**63 - 1, b"new")])
+    def test_a_write_only_moves_a_row_forward(self, rows: Rows, version: int, kept: bytes) -> None:
+        rows.put("t", "ada", b"old", version=5)
+        assert rows.put("t", "ada", b"new", version=version) == (kept == b"new")
+        assert rows.get("t", "ada") == kept
+        assert rows.version_of("t", "ada") == max(version, 5)
+
+    def test_versions_compare_as_numbers(self, rows: Rows) -> None:
+        rows.put("t", "ada", b"nine", version=9)
+        assert rows.put("t", "ada", b"ten", version=10)
+        assert not rows.put("t", "ada", b"two", version=2)
+
+    def test_many_writes_skip_only_the_rows_that_are_ahead(self, rows: Rows) -> None:
+        rows.put("t", "ahead", b"old", version=7)
+        rows.put("t", "behind", b"old", version=6)
+        assert rows.put_many("t", {"ahead": b"new", "behind": b"new", "fresh": b"new"}, version=7) == 2
+        assert rows.get_many("t", ["ahead", "behind", "fresh"]) == {"ahead": b"old", "behind": b"new", "fresh": b"new"}
+
+    def test_thousands_of_rows_are_written_and_read_at_once(self, rows: Rows) -> None:
+        told = {f"key-{number:05}": str(number).encode() for number in range(2_500)}
+        assert rows.put_many("t", told, version=1) == 2_500
+        assert rows.get_many("t", told) == told
+        assert list(rows.scan("t")) == list(told.items())
+
+    def test_nothing_to_write_writes_nothing(self, rows: Rows) -> None:
+        assert rows.put_many("t", {}, version=1) == 0
+        assert list(rows.scan("t")) == []
+
+    def test_tables_are_apart(self, rows: Rows) -> None:
+        rows.put("one.table", "ada", b"1", version=1)
+        rows.put("two.table", "ada", b"2", version=1)
+        rows.delete("one.table", ["ada"])
+        assert rows.get("one.table", "ada") is None
+        assert rows.get("two.table", "ada") == b"2"
+
+    def test_a_deleted_row_is_gone_and_may_begin_anew(self, rows: Rows) -> None:
+        rows.put("t", "ada", b"old", version=9)
+        rows.delete("t", ["ada", "never there"])
+        assert rows.version_of("t", "ada") is None
+        assert rows.put("t", "ada", b"new", version=1)
+
+    def test_a_scan_gives_one_prefix_in_byte_order(self, rows: Rows) -> None:
+        for key in ("b", "a/\U0001f3b5", "a/\uffff", "a/é", "a/z", "a", "a/", "a0"):
+            rows.put("t", key, key.encode(), version=1)
+        assert [key for key, _ in rows.scan("t", "a/")] == ["a/", "a/z", "a/é", "a/\uffff", "a/\U0001f3b5"]
+        assert [key for key, _ in rows.scan("t")] == ["a", "a/", "a/z", "a/é", "a/\uffff", "a/\U0001f3b5", "a0", "b"]
+        assert [key for key, _ in rows.scan("t", "a/\U0001f3b5")] == ["a/\U0001f3b5"]
+
+    @pytest.mark.parametrize("key", ["", "k" * 1_025, "\ud800"])
+    def test_a_key_out_of_bounds_is_refused(self, rows: Rows, key: str) -> None:
+        with pytest.raises(RowRefused, match="key"):
+            rows.put("t", key, b"", version=1)
+        with pytest.raises(RowRefused, match="key"):
+            rows.get("t", key)
+
+    def test_the_longest_key_and_value_fit(self, rows: Rows) -> None:
+        key, value = "\U0001f3b5" * 1_024, b"v" * (8 << 20)
+        rows.put("t", key, value, version=1)
+        assert rows.get("t", key) == value
+
+    def test_a_value_too_long_is_refused(self, rows: Rows) -> None:
+        with pytest.raises(RowRefused, match="8,388,609 bytes; wanted at most 8,388,608"):
+            rows.put_many("t", {"ada": b"v" * ((8 << 20) + 1)}, version=1)
+        assert rows.get("t", "ada") is None
+
+    @pytest.mark.parametrize("version", [-1, 2**63])
+    def test_a_version_out_of_bounds_is_refused(self, rows: Rows, version: int) -> None:
+        with pytest.raises(RowRefused, match="version"):
+            rows.put("t", "ada", b"", version=version)
+
+    @pytest.mark.parametrize("table", ["", "no spaces", ".first", "t" * 51])
+    def test_a_table_name_out_of_bounds_is_refused(self, rows: Rows, table: str) -> None:
+        with pytest.raises(RowRefused, match="table"):
+            rows.get(table, "ada")
+
+    def test_of_writers_at_once_the_highest_version_stays(self, rows: Rows) -> None:
+        def write(version: int) -> bool:
+            return rows.put("t", "ada", str(version).encode(), version=version)
+
+        with ThreadPoolExecutor(8) as pool:
+            written = list(pool.map(write, [(17 * n) % 40 for n in range(40)]))
+        assert any(written)
+        assert rows.get("t", "ada") == b"39"
+        assert rows.version_of("t", "ada") == 39
+
+    def test_closing_twice_does_nothing(self, rows: Rows) -> None:
+        rows.close()
+        rows.close()
