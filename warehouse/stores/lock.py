@@ -36,8 +36,8 @@ class LakeLock:
             raise LakeLocked(f"cannot {self._purpose}: the lake is held by {holder}; wait for it, or stop it") from None
         self._file = file
         os.ftruncate(file, 0)
-        holder = {"purpose": self._purpose, "pid": os.getpid(), "host": socket.gethostname()}
-        os.pwrite(file, json.dumps(holder).encode(), 0)
+        name = {"purpose": self._purpose, "pid": os.getpid(), "host": socket.gethostname()}
+        os.pwrite(file, json.dumps(name).encode(), 0)
         return self
 
     def __exit__(

@@ -1,0 +1,33 @@
+"""core.plays -> charts.daily: the most played tracks of a day, everywhere and by country."""
+
+from __future__ import annotations
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.intervals import Input
+from jobs.run import JobRun
+from warehouse.tables import CHARTS_DAILY, CORE_PLAYS
+
+PLAYS = Input(CORE_PLAYS)
+PLACES = 100
+EVERYWHERE = "all"
+
+
+def main(run: JobRun) -> None:
+    """Rewrite the days whose plays have changed."""
+    run.refresh(CHARTS_DAILY, [PLAYS], charts)
+
+
+def charts(plays: DataFrame) -> DataFrame:
+    """The first hundred of each day and country, and of each day everywhere; ties by listeners, then by track_id."""
+    heard = plays.where("counts").groupBy("day", "country", "track_id", "listener_id").agg(F.count("*").alias("times"))
+    everywhere = heard.groupBy("day", F.lit(EVERYWHERE).alias("country"), "track_id", "listener_id").agg(
+        F.sum("times").alias("times")
+    )
+    places = everywhere.unionByName(heard.where("country IS NOT NULL"))
+    counted = places.groupBy("day", "country", "track_id").agg(
+        F.sum("times").alias("plays"), F.count("*").alias("listeners")
+    )
+    best_first = Window.partitionBy("day", "country").orderBy(F.desc("plays"), F.desc("listeners"), "track_id")
+    return counted.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= PLACES)

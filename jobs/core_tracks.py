@@ -1,0 +1,74 @@
+"""raw.tracks -> core.tracks and core.catalog: one track_id for each source's track, and names for each track_id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from jobs.run import JobRun
+from warehouse.rules.identity import isrc_of, mbid_of, name_key
+from warehouse.tables import CORE_CATALOG, CORE_TRACKS, RAW_TRACKS
+
+_KEYED = "source_track_id string, isrc string, mbid string, name_key string"
+
+
+def main(run: JobRun) -> None:
+    """Make both tables anew where raw.tracks has changed."""
+    metadata = {"inputs": {RAW_TRACKS.name: run.lake.version(RAW_TRACKS)}}
+    if all(run.lake.exists(t) and run.lake.commit_metadata(t) == metadata for t in (CORE_TRACKS, CORE_CATALOG)):
+        return
+    raw = run.read(RAW_TRACKS)
+    run.snapshot(CORE_TRACKS, identified(raw), metadata)
+    run.snapshot(CORE_CATALOG, catalog(raw, run.read(CORE_TRACKS)), metadata)
+
+
+def identified(tracks: DataFrame) -> DataFrame:
+    """The track_id of each source_track_id.
+
+    A track is its ISRC, else its MBID, else its folded names, else itself. One that lacks an id borrows it from its
+    namesakes: an ISRC from any of them, an MBID where it has neither; of several, the first in order.
+    """
+    keyed = tracks.select("source_track_id", "artist", "title", "isrc", "mbid").mapInPandas(_keyed, _KEYED)
+    namesakes = Window.partitionBy("name_key")
+    named = F.col("name_key").isNotNull()
+    return keyed.select(
+        "source_track_id",
+        F.coalesce(
+            _labelled("isrc"),
+            F.when(named, F.min(_labelled("isrc")).over(namesakes)),
+            _labelled("mbid"),
+            F.when(named, F.min(_labelled("mbid")).over(namesakes)),
+            "name_key",
+            "source_track_id",
+        ).alias("track_id"),
+    )
+
+
+def catalog(tracks: DataFrame, identities: DataFrame) -> DataFrame:
+    """What is known of each track_id: each field from the fullest telling, or the next that has it."""
+    fields = ("title", "artist", "album", "isrc", "mbid", "track_ms")
+    known = sum((F.col(name).isNotNull().cast("int") for name in fields), F.lit(0))
+    best_first = Window.partitionBy("track_id").orderBy(known.desc(), "source_track_id")
+    ranked = tracks.join(identities, "source_track_id").withColumn("place", F.row_number().over(best_first))
+    told = [F.min_by(name, F.when(F.col(name).isNotNull(), F.col("place"))).alias(name) for name in fields]
+    return ranked.groupBy("track_id").agg(*told)
+
+
+def _labelled(kind: str) -> Column:
+    return F.concat(F.lit(f"{kind}:"), F.col(kind))
+
+
+def _keyed(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Well-formed ids and the folded names: Python, because Spark cannot take accents off."""
+    for batch in batches:
+        yield pd.DataFrame(
+            {
+                "source_track_id": batch["source_track_id"],
+                "isrc": [isrc_of(text) for text in batch["isrc"]],
+                "mbid": [mbid_of(text) for text in batch["mbid"]],
+                "name_key": [name_key(*names) for names in zip(batch["artist"], batch["title"], strict=True)],
+            }
+        )

@@ -1,0 +1,72 @@
+"""Which days of a table are stale: those whose inputs changed since the versions that its last commit was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from warehouse.stores.lake import Lake
+from warehouse.tables import Table
+
+
+@dataclass(frozen=True)
+class Input:
+    """A daily table that another is made from: a day rests on its days from `before` earlier to `after` later."""
+
+    table: Table
+    before: int = 0
+    after: int = 0
+
+    def reopened_by(self, changed: date) -> set[date]:
+        """The days of the output that a change on this day of the input touches."""
+        return {changed + timedelta(days=shift) for shift in range(-self.after, self.before + 1)}
+
+    def needed_for(self, days: Iterable[date]) -> set[date]:
+        """The days of the input that those days of the output are made from."""
+        return {day + timedelta(days=shift) for day in days for shift in range(-self.before, self.after + 1)}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The days to write now, and what the commit must remember: input versions, and stale days left for later."""
+
+    days: frozenset[date]
+    pending: frozenset[date]
+    versions: Mapping[str, int | None] = field(default_factory=dict)
+
+    def metadata(self) -> dict[str, Any]:
+        """What goes into the commit that writes these days."""
+        return {"inputs": dict(self.versions), "pending": sorted(day.isoformat() for day in self.pending)}
+
+
+def stale_interval(
+    lake: Lake,
+    output: Table,
+    inputs: Sequence[Input],
+    *,
+    as_of: date,
+    also: Iterable[date] = (),
+    versions: Mapping[str, int | None] | None = None,
+) -> Interval:
+    """The stale days of `output` before `as_of`.
+
+    `also` are days that inputs which are not daily have reopened; `versions` are those of these inputs.
+    """
+    last = lake.commit_metadata(output)
+    known = last.get("inputs", {})
+    stale = {date.fromisoformat(day) for day in last.get("pending", ())} | set(also)
+    existing = lake.days(output)
+    now: dict[str, int | None] = dict(versions or {})
+    for source in inputs:
+        now[source.table.name] = lake.version(source.table)
+        existing |= lake.days(source.table)
+        for changed in lake.changed_days(source.table, known.get(source.table.name)):
+            stale |= source.reopened_by(changed)
+    stale &= existing
+    return Interval(
+        days=frozenset(day for day in stale if day < as_of),
+        pending=frozenset(day for day in stale if day >= as_of),
+        versions=now,
+    )

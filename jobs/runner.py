@@ -1,0 +1,155 @@
+"""The embedded scheduler: a plan's steps in order, in one Spark session, each written down in the ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from importlib import import_module
+from typing import Any, Protocol
+
+from pyspark.sql import SparkSession
+
+from jobs.plan import LAND, Plan, Step
+from jobs.run import JobRun, Tally, Wiring
+from jobs.session import SparkSettings, spark_session
+from warehouse.stores.lake import day_after_newest
+from warehouse.stores.runs import RunLedger, Status
+from warehouse.tables import RAW_PLAYS
+
+
+class StepFailed(Exception):
+    """A step of a plan could not be done; names the step, the cause is chained."""
+
+    def __init__(self, step: str, cause: BaseException) -> None:
+        super().__init__(f"{step}: {cause}")
+        self.step = step
+
+
+class NothingToRun(Exception):
+    """The lake has no plays before the day asked for."""
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """What one step did, in rows, days and seconds, and what it wants to tell (a verdict, a version)."""
+
+    step: str
+    read: int
+    written: int
+    days: int
+    seconds: float
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Watcher(Protocol):
+    """Is told as steps begin and end."""
+
+    def began(self, step: Step) -> None: ...
+
+    def ended(self, done: StepDone) -> None: ...
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One run of a plan: its steps, and the place to begin. `as_of` is found from the plays where it is None."""
+
+    plan: Plan
+    steps: Sequence[Step]
+    as_of: date | None
+
+
+def execute(
+    execution: Execution,
+    wiring: Wiring,
+    ledger: RunLedger,
+    spark: SparkSettings,
+    watcher: Watcher,
+    clock_ms: Callable[[], int],
+) -> tuple[date, list[StepDone]]:
+    """Do the steps in order. Raises `StepFailed` at the first that cannot be done, and `NothingToRun`."""
+    run_id = ledger.begin(execution.plan.name, execution.as_of, clock_ms())
+    with ExitStack() as stack:
+        sessions = _once(lambda: stack.enter_context(spark_session(spark)))
+        steps = _Steps(execution, wiring, ledger, run_id, sessions, clock_ms)
+        try:
+            done = [_told(watcher, step, steps) for step in execution.steps]
+        except BaseException:
+            ledger.finish(run_id, Status.FAILED, clock_ms())
+            raise
+    ledger.finish(run_id, Status.DONE, clock_ms())
+    return steps.as_of_day(), done
+
+
+@dataclass
+class _Steps:
+    execution: Execution
+    wiring: Wiring
+    ledger: RunLedger
+    run_id: int
+    start_spark: Callable[[], SparkSession]
+    clock_ms: Callable[[], int]
+    found: date | None = None
+
+    def as_of_day(self) -> date:
+        """The day asked for, or the day after the newest play."""
+        if self.found is None:
+            days = self.wiring.lake.days(RAW_PLAYS)
+            asked = self.execution.as_of
+            newest = day_after_newest(days)
+            if newest is None or (asked is not None and not any(day < asked for day in days)):
+                limit = f" before {asked}" if asked else ""
+                raise NothingToRun(f"the lake at {self.wiring.lake.url} has no plays{limit}: import some first")
+            self.found = asked or newest
+            self.ledger.set_as_of(self.run_id, self.found)
+        return self.found
+
+    def do(self, step: Step) -> StepDone:
+        """One step, from its module's `main`."""
+        began, tally = time.monotonic(), Tally()
+        self.ledger.begin_step(self.run_id, step.name, self.clock_ms())
+        try:
+            as_of = date.min if step == LAND else self.as_of_day()  # what lands is not yet of any day
+            job = JobRun(self.wiring, as_of, self.start_spark, tally)
+            import_module(f"jobs.{step.name}").main(job)
+        except BaseException as error:
+            self._failed(step, error)
+            if isinstance(error, Exception) and not isinstance(error, NothingToRun):
+                raise StepFailed(step.name, error) from error
+            raise
+        done = StepDone(
+            step.name, tally.read, tally.written, tally.days, round(time.monotonic() - began, 3), tally.facts
+        )
+        facts = {"read": done.read, "written": done.written, "days": done.days, **done.facts}
+        self.ledger.finish_step(self.run_id, step.name, Status.DONE, self.clock_ms(), facts)
+        return done
+
+    def _failed(self, step: Step, error: BaseException) -> None:
+        text = f"{type(error).__name__}: {error}"
+        self.ledger.finish_step(self.run_id, step.name, Status.FAILED, self.clock_ms(), {}, text)
+
+
+def _told(watcher: Watcher, step: Step, steps: _Steps) -> StepDone:
+    watcher.began(step)
+    done = steps.do(step)
+    watcher.ended(done)
+    return done
+
+
+def _once(start: Callable[[], SparkSession]) -> Callable[[], SparkSession]:
+    started: list[SparkSession] = []
+
+    def session() -> SparkSession:
+        if not started:
+            started.append(start())
+        return started[0]
+
+    return session
+
+
+def steps_from(plan: Plan, first: str) -> Iterator[Step]:
+    """The plan's steps from that one on."""
+    names = [step.name for step in plan.steps]
+    yield from plan.steps[names.index(first) :]
