@@ -1,0 +1,96 @@
+"""`backbeat import`: listening histories from files into the lake."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from backbeat.output import BadUsage, CommandFailed, console, emit, table
+from backbeat.settings import Settings
+from jobs.importers.intake import Progress, Request, Summary
+from jobs.importers.intake import import_plays as bring_in
+from jobs.importers.sample import Source
+from jobs.importers.told import ImportRefused
+from warehouse.stores.lock import LakeLocked
+
+
+def import_plays(
+    *paths: Path,
+    listener: str | None = None,
+    kind: Annotated[str | None, Parameter(name="--format")] = None,
+    mapping: Annotated[tuple[str, ...], Parameter(name="--map")] = (),
+    source: str | None = None,
+    json: bool = False,
+) -> None:
+    """Bring listening histories into the lake; what is there already is not added twice.
+
+    Args:
+        paths: Files, folders or zip archives.
+        listener: Whose plays they are, where the files do not say.
+        kind: The format, where it is not to be recognised.
+        mapping: OURS=THEIRS or OURS=THEIRS:UNIT (s, ms, iso): which column of a CSV or Parquet file means what.
+        source: What to call the teller of a CSV or Parquet file that does not name one.
+        json: Print one JSON document.
+    """
+    if not paths:
+        raise BadUsage("import: found no PATH; wanted a file, a folder or a zip archive")
+    request = Request(paths, listener, kind, _columns(mapping), source)
+    try:
+        with _progress() as progress:
+            summary = bring_in(
+                request, Settings.from_environment().home, now_ms=time.time_ns() // 1_000_000, progress=progress
+            )
+    except (ImportRefused, LakeLocked) as error:
+        raise CommandFailed(str(error)) from error
+    if json:
+        emit(summary)
+    else:
+        _show(summary)
+
+
+def _columns(mapping: Sequence[str]) -> dict[str, Source]:
+    """`started_ms=when:s` as our column, theirs and its unit. Raises `BadUsage`."""
+    columns = {}
+    for text in mapping:
+        ours, equals, theirs = text.partition("=")
+        if not (ours and equals and theirs):
+            raise BadUsage(f"import: --map {text!r} found; wanted OURS=THEIRS or OURS=THEIRS:UNIT")
+        name, colon, unit = theirs.rpartition(":")
+        columns[ours] = Source(name, unit) if colon and unit in ("s", "ms", "iso") else Source(theirs)
+    return columns
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A line that counts rows on a terminal; nothing elsewhere, where the summary says it all."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with Console(stderr=True).status("reading") as status:
+        yield lambda file, rows: status.update(f"{file}: {rows:,} rows read")
+
+
+def _show(summary: Summary) -> None:
+    rows = [(f.file, f.format, f.rows + f.track_rows, f.ignored, f.quarantined) for f in summary.files]
+    out = console()
+    out.print(table(f"import {summary.import_id}", ["file", "format", "rows", "ignored", "quarantined"], rows))
+    for name in summary.skipped:
+        out.print(f"passed over {name}: no known format", markup=False)
+    for reason, times in sorted(summary.reasons.items()):
+        out.print(f"ignored {times:,}: {reason}", markup=False)
+    out.print(
+        f"{summary.rows:,} rows: {summary.added:,} added, {summary.repeated:,} known before, "
+        f"{summary.ignored:,} ignored, {summary.quarantined:,} quarantined (raw.quarantine says why); "
+        f"{summary.tracks:,} tracks written"
+    )
+    if summary.days is None:
+        out.print("no day reopened")
+    else:
+        out.print(f"reopened {summary.days.count:,} days, {summary.days.first} to {summary.days.last}: `backbeat run`")

@@ -1,0 +1,205 @@
+"""Which told rows are plays: bounds and ids checked a column at a time, the first reason against a row kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.importers.told import (
+    MAX_ID_CHARS,
+    MAX_LABEL_CHARS,
+    MAX_LENGTH_MS,
+    MAX_NAME_CHARS,
+    MIN_STARTED_MS,
+    Flags,
+    Told,
+    Unreadable,
+)
+from warehouse.events import identity_of
+from warehouse.rules.identity import isrc_of, mbid_of, name_key
+from warehouse.rules.plays import FUTURE_TOLERANCE_MS
+
+MAX_CONTENT_CHARS = 1_000
+_CONTROL = r"[\x00-\x1f\x7f]"
+_NAMES = ("title", "artist", "album")
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The plays of a batch, each with all that raw.plays and raw.tracks want, and the rows that are none."""
+
+    plays: pa.Table
+    quarantined: list[Unreadable]
+
+
+def admitted(told: Told, now_ms: int) -> Admitted:
+    """Rows that can be plays, completed with track and play ids; the others with the reason against each."""
+    rows = _completed(told.rows)
+    reasons = _reasons(rows, told, now_ms)
+    good = np.array([reason is None for reason in reasons], bool) if reasons else None
+    quarantined = list(told.unreadable)
+    if reasons is not None and good is not None:
+        lines = rows["line"].to_pylist()
+        quarantined += [
+            Unreadable(lines[i], reason, told.content(i)) for i, reason in enumerate(reasons) if reason is not None
+        ]
+        rows = rows.filter(pa.array(good))
+    return Admitted(_identified(rows), [_cut(row) for row in quarantined])
+
+
+@dataclass(frozen=True)
+class _Check:
+    column: str
+    bad: Callable[[pa.ChunkedArray, int], pa.ChunkedArray]
+    wanted: str
+
+
+def _missing(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.is_null(column)
+
+
+def _too_early(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.less(column, MIN_STARTED_MS)
+
+
+def _in_the_future(column: pa.ChunkedArray, now_ms: int) -> pa.ChunkedArray:
+    return pc.greater(column, now_ms + FUTURE_TOLERANCE_MS)
+
+
+def _no_length(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.or_(pc.less(column, 0), pc.greater(column, MAX_LENGTH_MS))
+
+
+def _no_id(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.or_(pc.match_substring_regex(column, _CONTROL), _longer(column, MAX_ID_CHARS))
+
+
+def _no_label(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.or_(pc.match_substring_regex(column, _CONTROL), _longer(column, MAX_LABEL_CHARS))
+
+
+def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:
+    return pc.greater(pc.utf8_length(column), characters)
+
+
+_ID = f"1 to {MAX_ID_CHARS} characters, none of them a control character"
+_LABEL = f"1 to {MAX_LABEL_CHARS} characters, none of them a control character"
+_LENGTH = f"0 to {MAX_LENGTH_MS} ms (a day)"
+_CHECKS = (
+    _Check("started_ms", _missing, "a time"),
+    _Check("started_ms", _too_early, f"{MIN_STARTED_MS} (2000-01-01) or later"),
+    _Check("started_ms", _in_the_future, "a time that is not in the future"),
+    _Check("source_track_id", _missing, "an id of the track, or its artist and title"),
+    _Check("source_track_id", _no_id, _ID),
+    _Check("listener_id", _missing, "an id of the listener"),
+    _Check("listener_id", _no_id, _ID),
+    _Check("play_id", _no_id, _ID),
+    _Check("source", _no_label, _LABEL),
+    _Check("played_ms", _no_length, _LENGTH),
+    _Check("track_ms", _no_length, _LENGTH),
+)
+
+
+def _reasons(rows: pa.Table, told: Told, now_ms: int) -> list[str | None] | None:
+    """The first reason against each row, or None where nothing is against any of them."""
+    flagged = [(check, _flags(check.bad(rows[check.column], now_ms))) for check in _CHECKS]
+    if told.faults is None and not any(flags.any() for _, flags in flagged):
+        return None
+    reasons: list[str | None] = list(told.faults) if told.faults is not None else [None] * len(rows)
+    for check, flags in flagged:
+        column = rows[check.column]
+        for i in np.flatnonzero(flags).tolist():
+            if reasons[i] is None:
+                reasons[i] = f"{check.column} is {_shown(column[i].as_py())}; wanted {check.wanted}"
+    return reasons
+
+
+def _flags(column: pa.ChunkedArray) -> Flags:
+    return np.asarray(pc.fill_null(column, fill_value=False).to_numpy(), bool)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "missing"
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}... ({len(value):,} characters)"
+
+
+def _completed(rows: pa.Table) -> pa.Table:
+    """With track ids from the names where the source has none, and optional fields that mean something."""
+    names = {name: _clean(rows[name]) for name in _NAMES}
+    replaced = {
+        "source_track_id": pc.coalesce(rows["source_track_id"], _ids_of_names(rows, names["artist"], names["title"])),
+        "track_ms": _nulled(rows["track_ms"], pc.equal(rows["track_ms"], 0)),
+        "isrc": _translated(rows["isrc"], isrc_of),
+        "mbid": _translated(rows["mbid"], mbid_of),
+        "slot": _nulled(rows["slot"], pc.or_(pc.less(rows["slot"], 0), pc.greater(rows["slot"], 2**31 - 1))),
+        "country": _translated(rows["country"], _country),
+        **{name: _nulled(rows[name], _no_id(rows[name], 0)) for name in ("context", "impression_id")},
+        **{name: _nulled(rows[name], _no_label(rows[name], 0)) for name in ("ended_by", "device")},
+        **names,
+    }
+    return pa.table({name: replaced.get(name, rows[name]) for name in rows.column_names}, schema=rows.schema)
+
+
+def _nulled(column: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(pc.fill_null(where, fill_value=False), pa.scalar(None, column.type), column)
+
+
+def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if column.null_count == len(column):
+        return column
+    cut = pc.utf8_slice_codeunits(column, 0, MAX_NAME_CHARS)
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(cut, _CONTROL, " "))
+
+
+def _translated(column: pa.ChunkedArray, meaning: Callable[[str], str | None]) -> pa.ChunkedArray:
+    """Each distinct value put through `meaning` once."""
+    if column.null_count == len(column):
+        return column
+    coded = column.combine_chunks().dictionary_encode()
+    meanings = pa.array([None if v is None else meaning(v) for v in coded.dictionary.to_pylist()], pa.string())
+    return pa.chunked_array([meanings.take(coded.indices)])
+
+
+def _country(code: str) -> str | None:
+    """ISO 3166-1 alpha-2; ZZ is how services write that they do not know."""
+    upper = code.strip().upper()
+    return upper if len(upper) == 2 and upper.isascii() and upper.isalpha() and upper != "ZZ" else None
+
+
+def _ids_of_names(rows: pa.Table, artists: pa.ChunkedArray, titles: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`source:` and the hash of folded artist and title, null where the source tells an id or a name is missing."""
+    unnamed = pc.is_null(rows["source_track_id"])
+    if not pc.any(unnamed).as_py():
+        return pa.chunked_array([pa.nulls(len(rows), pa.string())])
+    nobody = pa.scalar(None, pa.string())
+    sources, artists, titles = (pc.if_else(unnamed, names, nobody) for names in (rows["source"], artists, titles))
+    return _translated(pc.binary_join_element_wise(sources, artists, titles, "\x1f"), _id_of_names)
+
+
+def _id_of_names(joined: str) -> str | None:
+    source, artist, title = joined.split("\x1f", 2)
+    key = name_key(artist, title)
+    return None if key is None else f"{source}:{key.removeprefix('name:')}"
+
+
+def _identified(rows: pa.Table) -> pa.Table:
+    """With a play id wherever the source gave none: the hash of source, listener, track and start."""
+    told = rows["play_id"].to_pylist()
+    parts = zip(
+        *(rows[name].to_pylist() for name in ("source", "listener_id", "source_track_id", "started_ms")), strict=True
+    )
+    ids = [mine or identity_of(*play) for mine, play in zip(told, parts, strict=True)]
+    return rows.set_column(rows.schema.get_field_index("play_id"), "play_id", pa.array(ids, pa.string()))
+
+
+def _cut(row: Unreadable) -> Unreadable:
+    """Short enough for the quarantine, and text that any reader takes."""
+    content = row.content[:MAX_CONTENT_CHARS].encode(errors="replace").decode()
+    return row._replace(content=content, reason=row.reason[:MAX_CONTENT_CHARS])

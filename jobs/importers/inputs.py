@@ -1,0 +1,117 @@
+"""The files that an import is asked for: a file, a folder, or the members of a zip archive, which is never trusted."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from jobs.importers.columnar import MAGIC, parquet_columns
+from jobs.importers.sample import HEAD_BYTES, Sample
+from jobs.importers.told import ImportRefused
+
+MAX_MEMBERS = 10_000
+MAX_ARCHIVE_BYTES = 8 << 30  # of an archive's files, unpacked
+MAX_RATIO = 200  # unpacked to packed: listening histories pack 10 to 50 times
+RATIO_FREE_BYTES = 1 << 20  # a small file may pack better than that
+CHUNK_BYTES = 1 << 20
+_ZIP_MAGIC = b"PK\x03\x04"
+_EMPTY_ZIP_MAGIC = b"PK\x05\x06"
+_DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file to read: its name as messages and the quarantine tell it, and where its bytes are. `alone` when it was
+    asked for by name, so that it must be something that can be imported.
+    """
+
+    name: str
+    path: Path
+    alone: bool
+
+    def sample(self) -> Sample:
+        """What it is recognised by. Raises `ImportRefused` where it cannot be read or is a damaged Parquet file."""
+        try:
+            with self.path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError as error:
+            raise ImportRefused(f"reading {self.name}: {error.strerror}; wanted a file that can be read") from error
+        if head[: len(MAGIC)] == MAGIC:
+            return Sample(self.name, head, True, parquet_columns(self.path, self.name))
+        return Sample(self.name, head)
+
+
+def inputs(paths: Sequence[Path], scratch: Path) -> Iterator[Input]:
+    """The files under those paths, in order of name; members of archives are unpacked into `scratch`.
+
+    Raises `ImportRefused` where a path is not there or an archive is damaged, encrypted, or too large unpacked.
+    """
+    for path in paths:
+        if path.is_dir():
+            for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path))):
+                yield from _file(file, f"{path.name}/{file.relative_to(path).as_posix()}", scratch, alone=False)
+        elif path.is_file():
+            yield from _file(path, path.name, scratch, alone=True)
+        else:
+            raise ImportRefused(f"reading {path}: found nothing there; wanted a file, a folder or a zip archive")
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _file(path: Path, name: str, scratch: Path, *, alone: bool) -> Iterator[Input]:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic in (_ZIP_MAGIC, _EMPTY_ZIP_MAGIC):
+        yield from _members(path, name, scratch)
+    else:
+        yield Input(name, path, alone)
+
+
+def _members(path: Path, name: str, scratch: Path) -> Iterator[Input]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            _refuse_unsafe(name, members)
+            for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
+                unpacked = scratch / f"{zlib.crc32(name.encode()):08x}-{number}"
+                _unpack(archive, member, unpacked)
+                yield Input(f"{name}/{member.filename}", unpacked, alone=False)
+                unpacked.unlink()
+    except _DAMAGES as error:
+        raise ImportRefused(f"reading {name}: found a damaged zip archive ({error}); wanted a whole one") from error
+
+
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+    with archive.open(member) as packed, target.open("wb") as file:
+        while chunk := packed.read(CHUNK_BYTES):
+            file.write(chunk)
+
+
+def _refuse_unsafe(name: str, members: Sequence[zipfile.ZipInfo]) -> None:
+    total = sum(member.file_size for member in members)
+    if len(members) > MAX_MEMBERS or total > MAX_ARCHIVE_BYTES:
+        raise ImportRefused(
+            f"reading {name}: found {len(members):,} files of {total:,} bytes unpacked; "
+            f"wanted at most {MAX_MEMBERS:,} files and {MAX_ARCHIVE_BYTES:,} bytes"
+        )
+    for member in members:
+        if complaint := _complaint(member):
+            raise ImportRefused(f"reading {name}: found {complaint}")
+
+
+def _complaint(member: zipfile.ZipInfo) -> str | None:
+    """What is wrong with a member before any of it is unpacked, and what was wanted; None where nothing is."""
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+        return f"a member named {member.filename!r}, which leaves its folder; wanted plain relative names"
+    if member.flag_bits & 1:
+        return f"{member.filename!r} encrypted; wanted an archive without a password: unpack it first"
+    if member.file_size > RATIO_FREE_BYTES and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+        ratio = member.file_size // max(member.compress_size, 1)
+        return f"{member.filename!r} packed {ratio:,} to 1; wanted at most {MAX_RATIO} to 1 (a zip bomb?)"
+    return None

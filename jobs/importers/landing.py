@@ -1,0 +1,151 @@
+"""From the staging files into the lake: tracks, quarantine, and plays last; each write adds only what is not there yet,
+so that an import that died in between is healed by the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from jobs.importers.staging import Staging
+from jobs.importers.told import BATCH_ROWS
+from warehouse.stores.lake import Lake
+from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
+
+MEMORY = "2GB"  # beyond it DuckDB sorts and joins on disk
+_FACTS = ("title", "artist", "album", "isrc", "mbid", "track_ms")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What an import changed: plays added, tracks written (new or filled in), and the days that it reopened."""
+
+    added: int
+    tracks: int
+    first_day: date | None
+    last_day: date | None
+    days: int
+
+
+def land(staging: Staging, lake: Lake, *, import_id: str, received_ms: int, scratch: Path) -> Landed:
+    """Bring a closed staging into the lake. Repeated with the same rows it changes nothing."""
+    with _engine(scratch) as engine:
+        tracks = _land_tracks(engine, staging.tracks, lake, import_id)
+        _land_quarantine(engine, staging.quarantine, lake, import_id)
+        return _land_plays(engine, staging.plays, lake, import_id, received_ms, tracks)
+
+
+@contextmanager
+def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    limits = {"memory_limit": MEMORY, "temp_directory": str(scratch / "spill"), "autoinstall_known_extensions": "false"}
+    with duckdb.connect(config=limits) as engine:
+        yield engine
+
+
+def _land_tracks(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str) -> int:
+    """Merge: new tracks, and facts that an earlier telling left open; what is known stays. How many were written."""
+    facts = ", ".join(f"arg_min({fact}, file_row_number) AS {fact}" for fact in _FACTS)
+    engine.execute(
+        f"CREATE TABLE told AS SELECT source_track_id, {facts} "  # noqa: S608 - built of constants
+        "FROM read_parquet(?, file_row_number = true) GROUP BY source_track_id",
+        [str(staged)],
+    )
+    engine.register("known", _rows_of(lake, RAW_TRACKS))
+    merged = ", ".join(f"coalesce(known.{fact}, told.{fact}) AS {fact}" for fact in _FACTS)
+    filled = " OR ".join(f"(known.{fact} IS NULL AND told.{fact} IS NOT NULL)" for fact in _FACTS)
+    engine.execute(
+        "CREATE TABLE merged AS SELECT source_track_id, "  # noqa: S608 - built of constants
+        f"{merged}, CASE WHEN known.source_track_id IS NULL OR ({filled}) THEN ? ELSE known.import_id END AS import_id, "
+        f"known.source_track_id IS NULL AS fresh, known.source_track_id IS NOT NULL AND ({filled}) AS filled "
+        "FROM known FULL JOIN told USING (source_track_id)",
+        [import_id],
+    )
+    fresh, filled_in = _one(engine, "SELECT count(*) FILTER (fresh), count(*) FILTER (filled) FROM merged")
+    if filled_in:
+        lake.replace(RAW_TRACKS, _merged(engine, "true").read_all())
+    elif fresh:
+        lake.append(RAW_TRACKS, _merged(engine, "fresh").read_all())
+    return int(fresh + filled_in)
+
+
+def _merged(engine: duckdb.DuckDBPyConnection, which: str) -> pa.RecordBatchReader:
+    names = ", ".join(RAW_TRACKS.schema.names)
+    return _reader(engine, f"SELECT {names} FROM merged WHERE {which} ORDER BY source_track_id")  # noqa: S608 - constants
+
+
+def _land_quarantine(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str) -> None:
+    engine.register("held", _rows_of(lake, RAW_QUARANTINE))
+    engine.execute(
+        "CREATE TABLE refused AS SELECT ? AS import_id, file, line, reason, content FROM read_parquet(?) "
+        "ANTI JOIN (SELECT file, line FROM held WHERE import_id = ?) USING (file, line)",
+        [import_id, str(staged), import_id],
+    )
+    if _one(engine, "SELECT count(*) FROM refused")[0]:
+        lake.append(RAW_QUARANTINE, _reader(engine, "FROM refused ORDER BY file, line"))
+
+
+def _land_plays(
+    engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str, received_ms: int, tracks: int
+) -> Landed:
+    told = f"read_parquet('{_quoted(staged)}', file_row_number = true)"
+    days = {day for (day,) in engine.execute(f"SELECT DISTINCT day FROM {told}").fetchall()}  # noqa: S608 - our own path
+    _find_repeats(engine, told, lake, days)
+    unseen = f"{told} ANTI JOIN repeats USING (file_row_number)"
+    added, first, last, count = _one(
+        engine,
+        f"SELECT count(*), min(day), max(day), count(DISTINCT day) FROM {unseen}",  # noqa: S608 - our own path
+    )
+    if added:
+        stamped = {"received_ms": f"{received_ms}::BIGINT", "import_id": f"'{import_id}'"}
+        columns = ", ".join(f"{stamped.get(name, name)} AS {name}" for name in RAW_PLAYS.schema.names)
+        query = f"SELECT {columns} FROM {unseen} ORDER BY day, listener_id, started_ms, play_id"  # noqa: S608 - constants
+        lake.append(RAW_PLAYS, _reader(engine, query))
+    return Landed(int(added), tracks, first, last, int(count))
+
+
+def _find_repeats(engine: duckdb.DuckDBPyConnection, told: str, lake: Lake, days: set[date]) -> None:
+    """The staged rows whose play an earlier staged row, or the lake, has already.
+
+    Rows are compared exactly, but only where a 64-bit hash of the play says that they may be equal.
+    """
+    engine.execute(
+        "CREATE TABLE doubtful AS SELECT key FROM "  # noqa: S608 - our own path
+        f"(SELECT hash(listener_id, play_id) AS key FROM {told}) GROUP BY key HAVING count(*) > 1"
+    )
+    engine.execute(
+        "CREATE TABLE repeats AS SELECT file_row_number FROM (SELECT file_row_number, "  # noqa: S608 - our own path
+        "row_number() OVER (PARTITION BY listener_id, play_id ORDER BY file_row_number) AS telling "
+        f"FROM {told} WHERE hash(listener_id, play_id) IN (FROM doubtful)) WHERE telling > 1"
+    )
+    if days & lake.days(RAW_PLAYS):
+        held = lake.reading(RAW_PLAYS, days=days, columns=["listener_id", "play_id"])
+        engine.register("held_plays", held.dataset.scanner(columns=held.columns, filter=held.rows))
+        engine.execute(
+            "INSERT INTO repeats SELECT file_row_number "  # noqa: S608 - our own path
+            f"FROM {told} SEMI JOIN held_plays USING (listener_id, play_id) ANTI JOIN repeats USING (file_row_number)"
+        )
+
+
+def _rows_of(lake: Lake, table: Table) -> Any:
+    """The table, or an empty one where nothing was written yet."""
+    return lake.dataset(table) if lake.exists(table) else table.schema.empty_table()
+
+
+def _reader(engine: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    return engine.sql(query).to_arrow_reader(BATCH_ROWS)
+
+
+def _one(engine: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    (row,) = engine.execute(query).fetchall()
+    return tuple(row)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,46 @@
+"""30Music (RecSys'15) as Parquet: whole sessions of many listeners, by number, without names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.importers.columnar import parquet_batches, row_text
+from jobs.importers.sample import Reading, Sample, Source
+from jobs.importers.told import Told, told_table
+from jobs.importers.typed import instant_ms, length_ms, text
+
+SOURCE = "30music"
+COLUMNS = ("user_id", "song_id", "ts", "playtime")
+WANTED = "Parquet with the columns session_id, user_id, song_id, ts (seconds), playtime (seconds)"
+
+
+def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
+    """A Parquet file with 30Music's columns."""
+    return not columns and sample.parquet and {"session_id", *COLUMNS} <= set(sample.columns)
+
+
+def read(path: Path, reading: Reading) -> Iterator[Told]:
+    """Its rows, a batch at a time."""
+    for first, batch in parquet_batches(path, reading.name, COLUMNS):
+        yield parse(batch, first)
+
+
+def parse(batch: pa.RecordBatch, first: int) -> Told:
+    """One batch, whose first row is number `first` of the file."""
+    columns = {
+        "line": pa.array(range(first, first + len(batch)), pa.int64()),
+        "listener_id": _prefixed(batch["user_id"]),
+        "source_track_id": _prefixed(batch["song_id"]),
+        "started_ms": instant_ms(batch["ts"], "s"),
+        "played_ms": length_ms(batch["playtime"], "s"),
+        "source": SOURCE,
+    }
+    return Told(told_table(columns, len(batch)), lambda position: row_text(batch, position))
+
+
+def _prefixed(numbers: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(SOURCE, text(numbers), ":")

@@ -1,0 +1,96 @@
+"""What every importer's parser yields: plays as they were told, in one shape, with the reasons why some are none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from warehouse.rules.quantity import DAY_MS
+
+MIN_STARTED_MS = 946_684_800_000  # 2000-01-01: no service told plays before, a zero clock and a wrong unit do
+MAX_LENGTH_MS = DAY_MS  # a longer play or track is a wrong unit, or a device left alone
+MAX_ID_CHARS = 256
+MAX_LABEL_CHARS = 64
+MAX_NAME_CHARS = 1_000
+MAX_EXACT = 2**53  # above it a number read from text may have lost its last digits
+BATCH_ROWS = 65_536
+
+Flags = npt.NDArray[np.bool_]
+
+TOLD = pa.schema(
+    [
+        ("line", pa.int64()),
+        ("play_id", pa.string()),
+        ("listener_id", pa.string()),
+        ("source_track_id", pa.string()),
+        ("started_ms", pa.int64()),
+        ("source", pa.string()),
+        ("played_ms", pa.int64()),
+        ("track_ms", pa.int64()),
+        ("context", pa.string()),
+        ("impression_id", pa.string()),
+        ("slot", pa.int64()),
+        ("ended_by", pa.string()),
+        ("device", pa.string()),
+        ("country", pa.string()),
+        ("title", pa.string()),
+        ("artist", pa.string()),
+        ("album", pa.string()),
+        ("isrc", pa.string()),
+        ("mbid", pa.string()),
+    ]
+)
+
+
+class ImportRefused(Exception):
+    """A file cannot be imported, and nothing was: says what was being read, what was found and what was wanted."""
+
+
+class Unreadable(NamedTuple):
+    """A row that never became one: where it stands, why, and its text."""
+
+    line: int
+    reason: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Some rows of one file. `faults` has, where a field could not be read, the reason [rows]; `content` gives the text
+    of the row at a position, for the quarantine.
+    """
+
+    rows: pa.Table
+    content: Callable[[int], str]
+    faults: Sequence[str | None] | None = None
+    unreadable: Sequence[Unreadable] = ()
+    ignored: Mapping[str, int] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> int:
+        """How many rows of the file this is about."""
+        return len(self.rows) + len(self.unreadable) + sum(self.ignored.values())
+
+
+def told_table(columns: Mapping[str, Any], rows: int) -> pa.Table:
+    """These columns (arrays, or one value for all rows) in the shape of `TOLD`; what is absent is unknown."""
+    return pa.table([_filled(columns.get(name.name), name.type, rows) for name in TOLD], schema=TOLD)
+
+
+def told_records(records: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """The same from one mapping a row."""
+    return pa.Table.from_pylist(list(records), schema=TOLD)
+
+
+def _filled(value: Any, kind: pa.DataType, rows: int) -> pa.Array | pa.ChunkedArray:
+    if value is None:
+        return pa.nulls(rows, kind)
+    if isinstance(value, pa.Array | pa.ChunkedArray):
+        return value.cast(kind)
+    return pa.repeat(pa.scalar(value, kind), rows)

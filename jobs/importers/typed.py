@@ -1,0 +1,126 @@
+"""Columns of a file as text, lengths and times: whole columns at once, unreadable values becoming null."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from jobs.importers.told import MAX_EXACT
+
+UNITS_MS = {"s": 1_000, "ms": 1}
+TIME_UNITS = (*UNITS_MS, "iso", "scrobble")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = r"^\s*[-+]?[0-9]+(\.[0-9]*)?\s*$"
+_SCROBBLED = re.compile(r"\s*(\d{1,2}) ([A-Za-z]{3}) (\d{4}),? (\d{2}):(\d{2})\s*", re.ASCII)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+class NotAColumn(ValueError):
+    """A column's type holds nothing of the kind that was asked for; the message names the type."""
+
+
+def text(column: pa.Array) -> pa.Array:
+    """As strings without space around them; what is empty, or not UTF-8, is null."""
+    plain = _plain(column)
+    if _is_binary(plain.type):
+        plain = _decoded(plain)
+    if pa.types.is_nested(plain.type):
+        raise NotAColumn(f"type {plain.type}")
+    trimmed = pc.utf8_trim_whitespace(plain.cast(pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+
+
+def length_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
+    """Lengths as whole milliseconds, int64; `unit` is s or ms."""
+    plain = _plain(column)
+    if pa.types.is_duration(plain.type):
+        return plain.cast(pa.duration("ms"), safe=False).cast(pa.int64())
+    return _scaled(plain, UNITS_MS[unit])
+
+
+def instant_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
+    """Times as UTC milliseconds since 1970, int64. `unit` is one of `TIME_UNITS`; a typed timestamp needs none.
+
+    `iso` is ISO 8601, UTC where it names no zone; `scrobble` is `02 Jan 2024 03:04`, UTC.
+    """
+    plain = _plain(column)
+    if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type):
+        zone = plain.type.tz if pa.types.is_timestamp(plain.type) else None
+        return plain.cast(pa.timestamp("ms", zone), safe=False).cast(pa.int64())
+    if unit in UNITS_MS:
+        return _scaled(plain, UNITS_MS[unit])
+    reading = iso_ms if unit == "iso" else scrobbled_ms
+    return _each(text(plain), reading)
+
+
+def iso_ms(written: str) -> int | None:
+    """An ISO 8601 time as UTC milliseconds, or None."""
+    try:
+        moment = datetime.fromisoformat(written)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return round((aware - _EPOCH).total_seconds() * 1_000)
+    except (ValueError, OverflowError):
+        return None
+
+
+def scrobbled_ms(written: str) -> int | None:
+    """A time such as `02 Jan 2024 03:04` or `02 Jan 2024, 03:04` as UTC milliseconds, or None."""
+    found = _SCROBBLED.fullmatch(written)
+    if not found or found[2].lower() not in _MONTHS:
+        return None
+    month = _MONTHS.index(found[2].lower()) + 1
+    try:
+        moment = datetime(int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), tzinfo=UTC)
+    except ValueError:
+        return None
+    return round((moment - _EPOCH).total_seconds() * 1_000)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Without dictionaries, and with the ordinary kind of string."""
+    if pa.types.is_dictionary(column.type):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
+        return column.cast(pa.string())
+    return column
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def _decoded(column: pa.Array) -> pa.Array:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:  # some value is not UTF-8: find which, one by one
+        return pa.array([_utf8(value) for value in column.to_pylist()], pa.string())
+
+
+def _utf8(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _scaled(column: pa.Array, scale: int) -> pa.Array:
+    """Numbers, or text of numbers, times `scale`, as int64; null where there is none that int64 holds exactly."""
+    if pa.types.is_string(column.type) or _is_binary(column.type):
+        written = text(column)
+        column = pc.if_else(pc.match_substring_regex(written, _NUMBER), written, pa.scalar(None, pa.string()))
+    elif not (
+        pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)
+    ):
+        raise NotAColumn(f"type {column.type}")
+    values = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) * scale
+    exact = np.isfinite(values) & (np.abs(values) < MAX_EXACT)
+    return pa.array(np.rint(np.where(exact, values, 0)).astype(np.int64), mask=~exact)
+
+
+def _each(column: pa.Array, reading: Callable[[str], int | None]) -> pa.Array:
+    return pa.array([None if value is None else reading(value) for value in column.to_pylist()], pa.int64())
