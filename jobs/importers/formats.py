@@ -26,4 +26,4 @@ class Format:
 
 
 FORMATS = (Format("30music", thirty_music.WANTED, True, thirty_music.recognises, thirty_music.read),)
-BY_NAME = {format.name: format for format in FORMATS}
+BY_NAME = {known.name: known for known in FORMATS}

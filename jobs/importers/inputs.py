@@ -24,8 +24,9 @@ _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedErr
 
 @dataclass(frozen=True)
 class Input:
-    """A file to read: its name as messages and the quarantine tell it, and where its bytes are. `alone` when it was
-    asked for by name, so that it must be something that can be imported.
+    """A file to read: its name as messages and the quarantine tell it, and where its bytes are.
+
+    `alone` when it was asked for by name, so that it must be something that can be imported.
     """
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -26,8 +26,10 @@ Progress = Callable[[str, int], None]  # told the file at work and the rows read
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be imported. `format` names one of `FORMATS`, or None to recognise each file; `columns` maps our
-    columns to a table's own; `source` renames the teller of a table that does not name one.
+    """What is to be imported, and how where the files do not say.
+
+    `format` names one of `FORMATS`, or None to recognise each file; `columns` maps our columns to a table's own;
+    `source` names the teller of a table.
     """
 
     paths: Sequence[Path]
@@ -39,7 +41,7 @@ class Request:
 
 @dataclass
 class FileTally:
-    """What was found in one file. `rows` tell plays, `track_rows` only tracks."""
+    """What was found in one file. `rows` tell plays; `track_rows` tell of tracks alone."""
 
     file: str
     format: str
@@ -60,8 +62,10 @@ class Days:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an import did: rows = added + repeated + ignored + quarantined. `reasons` says why rows were ignored;
-    `skipped` are files of a folder or an archive that no format claims; `days` is None where no play was added.
+    """What an import did: rows = added + repeated + ignored + quarantined.
+
+    `reasons` says why rows were ignored; `skipped` are files of a folder or an archive that no format claims; `tracks`
+    counts those that are new or have more known of them; `days` is None where no play was added.
     """
 
     import_id: str
@@ -77,19 +81,6 @@ class Summary:
     days: Days | None
 
 
-@dataclass
-class _Count:
-    """What an import has read so far."""
-
-    files: list[FileTally] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    reasons: Counter[str] = field(default_factory=Counter)
-    digests: list[str] = field(default_factory=list)
-
-    def total(self, name: str) -> int:
-        return sum(getattr(file, name) for file in self.files)
-
-
 def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progress | None = None) -> Summary:
     """Bring those files into the lake of `home`, or raise and change nothing.
 
@@ -98,77 +89,85 @@ def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progres
     home.root.mkdir(parents=True, exist_ok=True)
     with LakeLock(home.lock, purpose="import"), tempfile.TemporaryDirectory(prefix="import-", dir=home.root) as folder:
         scratch = Path(folder)
-        count = _Count()
         with Staging(scratch) as staging:
+            reader = _Reader(request, staging, now_ms, progress)
             for file in inputs(request.paths, scratch):
-                _stage_file(file, request, staging, count, now_ms, progress)
-        if not count.files:
-            raise ImportRefused(_nothing_found(request, count))
-        import_id = identity_of("import", repr((request.listener, request.source, request.columns)), *count.digests)
-        landed = land(staging, Lake(home.lake_url), import_id=import_id, received_ms=now_ms, scratch=scratch)
-        return _summary(import_id, count, landed)
+                reader.read(file)
+        if not reader.files:
+            raise ImportRefused(_nothing_found(request, reader.skipped))
+        landed = land(staging, Lake(home.lake_url), import_id=reader.import_id, received_ms=now_ms, scratch=scratch)
+        return _summary(reader, landed)
 
 
-def _stage_file(
-    file: Input, request: Request, staging: Staging, count: _Count, now_ms: int, progress: Progress | None
-) -> None:
-    sample = file.sample()
-    format = _format_of(file, sample, request)  # noqa: A001 - the word of the domain
-    if format is None:
-        count.skipped.append(file.name)
-        return
-    tally = FileTally(file.name, format.name)
-    count.files.append(tally)
-    count.digests.append(_digest(file.path))
-    reading = Reading(file.name, _listener(format, file, request), request.source, request.columns, sample)
-    for _ in _staged(file, format, reading, staging, tally, count, now_ms):
-        if progress:
-            progress(file.name, count.total("rows"))
+@dataclass
+class _Reader:
+    """Reads files into a staging, and keeps count."""
 
+    request: Request
+    staging: Staging
+    now_ms: int
+    progress: Progress | None
+    files: list[FileTally] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    digests: list[str] = field(default_factory=list)
 
-def _staged(
-    file: Input,
-    format: Format,
-    reading: Reading,
-    staging: Staging,
-    tally: FileTally,
-    count: _Count,
-    now_ms: int,  # noqa: A002 - the word of the domain
-) -> Iterator[None]:
-    for told in format.read(file.path, reading):
-        checked = admitted(told, now_ms)
-        staging.add_plays(checked.plays)
-        staging.add_quarantine(file.name, checked.quarantined)
-        tally.rows += told.count
-        tally.quarantined += len(checked.quarantined)
-        tally.ignored += sum(told.ignored.values())
-        count.reasons.update(told.ignored)
-        yield
+    @property
+    def import_id(self) -> str:
+        """Named by what was asked and what the files hold, so that the same import told again is the same."""
+        asked = (self.request.listener, self.request.source, sorted(self.request.columns.items(), key=str))
+        return identity_of("import", repr(asked), *self.digests)
+
+    def total(self, name: str) -> int:
+        return sum(getattr(file, name) for file in self.files)
+
+    def read(self, file: Input) -> None:
+        """All rows of one file, or a note that no format claims it. Raises `ImportRefused`."""
+        sample = file.sample()
+        found = _format_of(file, sample, self.request)
+        if found is None:
+            self.skipped.append(file.name)
+            return
+        tally = FileTally(file.name, found.name)
+        self.files.append(tally)
+        self.digests.append(_digest(file.path))
+        listener = _listener(found, file, self.request)
+        reading = Reading(file.name, sample, listener, self.request.source, self.request.columns)
+        for told in found.read(file.path, reading):
+            checked = admitted(told, self.now_ms)
+            self.staging.add_quarantine(file.name, checked.quarantined)
+            self.staging.add_plays(checked.plays)
+            tally.rows += told.count
+            tally.quarantined += len(checked.quarantined)
+            tally.ignored += sum(told.ignored.values())
+            self.reasons.update(told.ignored)
+            if self.progress:
+                self.progress(file.name, self.total("rows"))
 
 
 def _format_of(file: Input, sample: Sample, request: Request) -> Format | None:
     """The format asked for or the first that recognises the file; None to pass over a file nobody asked for by name."""
     candidates = FORMATS if request.format is None else (_named(request.format),)
-    for format in candidates:  # noqa: A001 - the word of the domain
-        if format.recognises(sample, request.columns):
-            return format
+    for candidate in candidates:
+        if candidate.recognises(sample, request.columns):
+            return candidate
     if not file.alone:
         return None
-    wanted = "; or ".join(f"{format.name}: {format.wanted}" for format in candidates)
+    wanted = "; or ".join(f"{candidate.name}: {candidate.wanted}" for candidate in candidates)
     raise ImportRefused(f"reading {file.name}: found {_found(sample)}; wanted {wanted}")
 
 
 def _named(name: str) -> Format:
     if name not in BY_NAME:
-        raise ImportRefused(f"importing: no format is named {name!r}; there are {', '.join(BY_NAME)}")
+        raise ImportRefused(f"importing: found the format {name!r}; wanted one of {', '.join(BY_NAME)}")
     return BY_NAME[name]
 
 
-def _listener(format: Format, file: Input, request: Request) -> str | None:  # noqa: A002 - the word of the domain
-    if format.names_listeners is False and request.listener is None:
-        raise ImportRefused(f"reading {file.name}: {format.name} does not say who listened; wanted --listener ID")
-    if format.names_listeners and request.listener is not None:
-        raise ImportRefused(f"reading {file.name}: {format.name} names its listeners; wanted no --listener")
+def _listener(found: Format, file: Input, request: Request) -> str | None:
+    if found.names_listeners is False and request.listener is None:
+        raise ImportRefused(f"reading {file.name}: {found.name} does not say who listened; wanted --listener ID")
+    if found.names_listeners and request.listener is not None:
+        raise ImportRefused(f"reading {file.name}: {found.name} says who listened; wanted no --listener")
     return request.listener
 
 
@@ -182,10 +181,10 @@ def _found(sample: Sample) -> str:
     return f"text beginning with {sample.text[:60]!r}"
 
 
-def _nothing_found(request: Request, count: _Count) -> str:
+def _nothing_found(request: Request, skipped: Sequence[str]) -> str:
     where = ", ".join(str(path) for path in request.paths)
-    passed = f"{len(count.skipped)} files of no known format" if count.skipped else "no files"
-    return f"importing {where}: found {passed}; wanted {', '.join(request.format and [request.format] or BY_NAME)}"
+    found = f"{len(skipped)} files that none of them claims" if skipped else "no files"
+    return f"importing {where}: found {found}; wanted {request.format or ', '.join(BY_NAME)}"
 
 
 def _digest(path: Path) -> str:
@@ -196,21 +195,21 @@ def _digest(path: Path) -> str:
     return hashed.hexdigest()
 
 
-def _summary(import_id: str, count: _Count, landed: Landed) -> Summary:
-    rows, ignored, quarantined = (count.total(name) for name in ("rows", "ignored", "quarantined"))
+def _summary(reader: _Reader, landed: Landed) -> Summary:
+    rows, ignored, quarantined = (reader.total(name) for name in ("rows", "ignored", "quarantined"))
     days = None
     if landed.first_day is not None and landed.last_day is not None:
         days = Days(landed.first_day.isoformat(), landed.last_day.isoformat(), landed.days)
     return Summary(
-        import_id=import_id,
-        files=tuple(count.files),
-        skipped=tuple(count.skipped),
+        import_id=reader.import_id,
+        files=tuple(reader.files),
+        skipped=tuple(reader.skipped),
         rows=rows,
         added=landed.added,
         repeated=rows - ignored - quarantined - landed.added,
         ignored=ignored,
         quarantined=quarantined,
-        reasons=dict(count.reasons),
+        reasons=dict(reader.reasons),
         tracks=landed.tracks,
         days=days,
     )

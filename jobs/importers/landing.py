@@ -1,5 +1,6 @@
-"""From the staging files into the lake: tracks, quarantine, and plays last; each write adds only what is not there yet,
-so that an import that died in between is healed by the next.
+"""From the staging files into the lake: tracks, quarantine, and plays last.
+
+Each write adds only what is not there yet, so that an import that died in between is healed by the next.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ def land(staging: Staging, lake: Lake, *, import_id: str, received_ms: int, scra
 
 @contextmanager
 def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    limits = {"memory_limit": MEMORY, "temp_directory": str(scratch / "spill"), "autoinstall_known_extensions": "false"}
+    limits: dict[str, Any] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(scratch / "spill"),
+        "autoinstall_known_extensions": "false",
+    }
     with duckdb.connect(config=limits) as engine:
         yield engine
 
@@ -62,7 +67,8 @@ def _land_tracks(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, im
     filled = " OR ".join(f"(known.{fact} IS NULL AND told.{fact} IS NOT NULL)" for fact in _FACTS)
     engine.execute(
         "CREATE TABLE merged AS SELECT source_track_id, "  # noqa: S608 - built of constants
-        f"{merged}, CASE WHEN known.source_track_id IS NULL OR ({filled}) THEN ? ELSE known.import_id END AS import_id, "
+        f"{merged}, "
+        f"CASE WHEN known.source_track_id IS NULL OR ({filled}) THEN ? ELSE known.import_id END AS import_id, "
         f"known.source_track_id IS NULL AS fresh, known.source_track_id IS NOT NULL AND ({filled}) AS filled "
         "FROM known FULL JOIN told USING (source_track_id)",
         [import_id],
@@ -126,7 +132,7 @@ def _find_repeats(engine: duckdb.DuckDBPyConnection, told: str, lake: Lake, days
     )
     if days & lake.days(RAW_PLAYS):
         held = lake.reading(RAW_PLAYS, days=days, columns=["listener_id", "play_id"])
-        engine.register("held_plays", held.dataset.scanner(columns=held.columns, filter=held.rows))
+        held.relation(engine).create_view("held_plays")
         engine.execute(
             "INSERT INTO repeats SELECT file_row_number "  # noqa: S608 - our own path
             f"FROM {told} SEMI JOIN held_plays USING (listener_id, play_id) ANTI JOIN repeats USING (file_row_number)"

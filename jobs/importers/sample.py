@@ -60,7 +60,7 @@ class Reading:
     """How one file is to be read: its name in messages, whose it is, and for tables which column means what."""
 
     name: str
+    sample: Sample
     listener: str | None = None
     source: str | None = None
     columns: Mapping[str, Source] = field(default_factory=dict)
-    sample: Sample = field(default_factory=lambda: Sample("", b""))

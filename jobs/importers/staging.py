@@ -20,7 +20,7 @@ _QUARANTINE = pa.schema([f.with_nullable(True) for f in RAW_QUARANTINE.schema if
 
 
 class Staging:
-    """Plays, tracks and quarantined rows of one import, in the order told. A context: it closes its files on leaving."""
+    """Plays, tracks and quarantined rows of one import, in the order told; its files are closed on leaving it."""
 
     def __init__(self, folder: Path) -> None:
         self.plays = folder / "plays.parquet"

@@ -62,8 +62,10 @@ class Unreadable(NamedTuple):
 
 @dataclass(frozen=True)
 class Told:
-    """Some rows of one file. `faults` has, where a field could not be read, the reason [rows]; `content` gives the text
-    of the row at a position, for the quarantine.
+    """Some rows of one file, and those of its rows that are none.
+
+    `faults` has, where a field could not be read, the reason [rows]; `content` gives the text of the row at a
+    position, for the quarantine.
     """
 
     rows: pa.Table
