@@ -28,8 +28,9 @@ HOST = Setting("BACKBEAT_HOST", "127.0.0.1", "address the API listens on")
 PORT = Setting("BACKBEAT_PORT", "8000", "port the API listens on")
 SECRET = Setting("BACKBEAT_SECRET", "", "signs listener tokens, 32 bytes or more; empty means no token is asked for")
 KEEP_MODELS = Setting("BACKBEAT_KEEP_MODELS", "5", "published models kept for rollback")
+ALS = Setting("BACKBEAT_ALS", "implicit", "what fits ALS: implicit on one machine, mllib on Spark's")
 TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
-SETTINGS = (HOME, LAKE, ROWS, WAREHOUSE, SPARK_MASTER, SPARK_MEMORY, HOST, PORT, SECRET, KEEP_MODELS, TEST_DATA)
+SETTINGS = (HOME, LAKE, ROWS, WAREHOUSE, SPARK_MASTER, SPARK_MEMORY, HOST, PORT, SECRET, KEEP_MODELS, ALS, TEST_DATA)
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Settings:
     port: int
     secret: str
     keep_models: int
+    als: str
     test_data: str
 
     @classmethod
@@ -60,6 +62,7 @@ class Settings:
             port=_whole_number(PORT, environment, 0, 65_535),
             secret=_secret(environment),
             keep_models=_whole_number(KEEP_MODELS, environment, 1, 1_000),
+            als=_one_of(ALS, environment, ("implicit", "mllib")),
             test_data=value_of(TEST_DATA, environment),
         )
 
@@ -78,6 +81,13 @@ def _whole_number(setting: Setting, environment: Mapping[str, str], low: int, hi
     if not text.isdecimal() or not low <= int(text) <= high:
         raise SettingError(f"{setting.variable} is {text!r}; wanted a whole number from {low} to {high}")
     return int(text)
+
+
+def _one_of(setting: Setting, environment: Mapping[str, str], allowed: tuple[str, ...]) -> str:
+    text = value_of(setting, environment)
+    if text not in allowed:
+        raise SettingError(f"{setting.variable} is {text!r}; wanted {' or '.join(allowed)}")
+    return text
 
 
 def _secret(environment: Mapping[str, str]) -> str:

@@ -40,17 +40,16 @@ def torn_rows(lake: Lake, table: Table, as_of: date) -> list[Finding]:
     rows = lake.reading(table, as_of=as_of).relation()
     needed = [column.name for column in table.columns if not column.null]
     nulls = ", ".join(f'count(*) - count("{name}")' for name in needed)
-    found = rows.aggregate(f"count(*), {nulls}").fetchone() or ()
+    [(_, *unknown)] = rows.aggregate(f"count(*), {nulls}").fetchall()
     findings = [
         Finding(f"{table.name}.{name}", f"{missing:,} unknown values", "none")
-        for name, missing in zip(needed, found[1:], strict=True)
+        for name, missing in zip(needed, unknown, strict=True)
         if missing
     ]
-    repeated = rows.aggregate("count(*) AS times", ", ".join(table.grain)).filter("times > 1").aggregate("count(*)")
-    (twice,) = repeated.fetchone() or (0,)
-    return findings + (
-        [Finding(f"{table.name} by {', '.join(table.grain)}", f"{twice:,} repeated", "none")] * bool(twice)
-    )
+    grain = ", ".join(table.grain)
+    repeated = rows.aggregate("count(*) AS times", grain).filter("times > 1").aggregate("count(*)")
+    [(twice,)] = repeated.fetchall()
+    return findings + [Finding(f"{table.name} by {grain}", f"{twice:,} repeated", "none")][: bool(twice)]
 
 
 def daily_counts(lake: Lake, as_of: date) -> dict[date, int]:

@@ -44,6 +44,7 @@ class Wiring:
     open_rows: Callable[[], Rows]
     open_log: Callable[[], Log]
     keep_models: int = 5
+    als_engine: str = "implicit"
 
 
 @dataclass

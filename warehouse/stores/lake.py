@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from warehouse.stores.home import Home
@@ -33,24 +34,39 @@ class NoSuchTable(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """One version of one table, up to a day, in the form that suits the reader."""
+    """One version of one table, or some of its days, in the form that suits the reader."""
 
     dataset: ds.Dataset
-    rows: ds.Expression | None
-    columns: list[str] | None
+    columns: list[str] | None = None
+    days: frozenset[date] | None = None
+    before: date | None = None
 
     def arrow(self) -> pa.Table:
         """All of it in memory, as Arrow."""
-        return self.dataset.to_table(columns=self.columns, filter=self.rows)
+        return self.dataset.to_table(columns=self.columns, filter=self._chosen())
 
     def pandas(self) -> pd.DataFrame:
         """All of it in memory, as pandas."""
         return self.arrow().to_pandas()
 
     def relation(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
-        """A DuckDB relation that scans the files when it is asked."""
-        scanner = self.dataset.scanner(columns=self.columns, filter=self.rows)
-        return (connection or duckdb.connect()).from_arrow(scanner)
+        """A DuckDB relation that scans the files each time it is asked."""
+        rows = (connection or duckdb.connect()).from_arrow(self.dataset)
+        if self.before is not None:
+            rows = rows.filter(f"{DAY} < DATE '{self.before}'")
+        if self.days is not None:
+            listed = ", ".join(f"DATE '{day}'" for day in sorted(self.days)) or "NULL"
+            rows = rows.filter(f"{DAY} IN ({listed})")
+        return rows.select(*self.columns) if self.columns else rows
+
+    def _chosen(self) -> ds.Expression | None:
+        chosen = None
+        if self.before is not None:
+            chosen = ds.field(DAY) < pa.scalar(self.before, pa.date32())
+        if self.days is not None:
+            listed = ds.field(DAY).isin(pa.array(sorted(self.days), pa.date32()))
+            chosen = listed if chosen is None else chosen & listed
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -96,13 +112,10 @@ class Lake:
         columns: list[str] | None = None,
     ) -> Reading:
         """The same, not yet read."""
-        rows: ds.Expression | None = None
-        if table.daily and days is not None:
-            rows = ds.field(DAY).isin(pa.array(sorted(days), pa.date32()))
-        if table.daily and as_of is not None:
-            before = ds.field(DAY) < pa.scalar(as_of, pa.date32())
-            rows = before if rows is None else rows & before
-        return Reading(self.dataset(table, version), rows, columns)
+        dataset = self.dataset(table, version)
+        if not table.daily:
+            return Reading(dataset, columns)
+        return Reading(dataset, columns, None if days is None else frozenset(days), as_of)
 
     def dataset(self, table: Table, version: int | None = None) -> ds.Dataset:
         """A pyarrow dataset of one version, the newest by default, in the declared column order."""
@@ -135,6 +148,37 @@ class Lake:
     def replace(self, table: Table, data: pa.Table, *, metadata: Mapping[str, Any] | None = None) -> None:
         """Put these rows in place of all there are, in one commit."""
         self._write(table, data, "overwrite", metadata, None)
+
+    def add_missing_columns(self, table: Table) -> list[str]:
+        """Add declared columns that the table lacks, all unknown in the rows there are; their names."""
+        if not self.exists(table):
+            return []
+        delta = DeltaTable(self.location(table))
+        there = set(pa.schema(delta.schema()).names)
+        missing = [field for field in _nullable(table.schema) if field.name not in there]
+        if missing:
+            delta.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
+        return [field.name for field in missing]
+
+    def compact(self, table: Table) -> int:
+        """Merge small files, each day's among themselves; how many files there are fewer."""
+        metrics = DeltaTable(self.location(table)).optimize.compact()
+        return int(metrics["numFilesRemoved"]) - int(metrics["numFilesAdded"])
+
+    def vacuum(self, table: Table, keep_hours: int) -> int:
+        """Remove files that no version of the last `keep_hours` needs; how many."""
+        delta = DeltaTable(self.location(table))
+        return len(delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False))
+
+    def delete(self, table: Table, where: str) -> int:
+        """Delete the rows that an SQL condition names; how many. No commit where there is none."""
+        if not self.exists(table):
+            return 0
+        delta = DeltaTable(self.location(table))
+        [(found,)] = self.reading(table).relation().filter(where).aggregate("count(*)").fetchall()
+        if found:
+            delta.delete(where)
+        return int(found)
 
     def transaction(self, table: Table, app_id: str) -> int | None:
         """The last number that was committed for `app_id` with rows of this table."""

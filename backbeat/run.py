@@ -1,0 +1,165 @@
+"""`backbeat run`: a plan's steps in order, on one lake, one run at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from backbeat.output import BadUsage, CommandFailed, console, emit, table
+from backbeat.progress import watcher_for
+from backbeat.settings import Settings
+from backbeat.wiring import now_ms, open_lake, open_ledger, open_log, open_rows, spark_settings
+from jobs.plan import PLANS, Plan, Step
+from jobs.run import Wiring
+from jobs.runbook import line_for
+from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute, steps_from
+from warehouse.stores.lake import Lake
+from warehouse.stores.lock import LakeLock, LakeLocked
+from warehouse.stores.runs import RunLedger, Status
+from warehouse.tables import RAW_PLAYS, TABLES
+
+
+def run(
+    plan: str = "daily",
+    *,
+    as_of: str | None = None,
+    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    resume: Annotated[bool, Parameter(negative=())] = False,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Run a plan: daily, tables, train or upkeep.
+
+    Args:
+        plan: Which one.
+        as_of: Use plays before this day (YYYY-MM-DD); without it, the day after the newest play.
+        only: Just these steps of it.
+        dry_run: Say what would run, and run nothing.
+        resume: Go on with the last run of the plan where it failed, as of the same day.
+        json: One JSON document on one line.
+    """
+    execution = _execution(plan, as_of, only, resume)
+    if execution is None:
+        emit({"plan": plan, "steps": []}) if json else console().print(f"The last run of {plan} ended well.")
+    elif dry_run:
+        _tell_plan(execution, json)
+    else:
+        document = perform(execution, Settings.from_environment(), quiet=json)
+        emit(document) if json else console().print(summary(document))
+
+
+def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[str, Any]:
+    """Run it under the lake's lock, and say what each step did. Raises `CommandFailed` with the runbook's line."""
+    lake, ledger = open_lake(settings), open_ledger(settings)
+    wiring = Wiring(
+        lake, settings.home, lambda: open_rows(settings), lambda: open_log(settings), settings.keep_models, settings.als
+    )
+    spark = spark_settings(settings, lake.count(RAW_PLAYS))
+    try:
+        with (
+            LakeLock(settings.home.lock, f"run {execution.plan.name}"),
+            watcher_for(None if quiet else console(), execution.steps) as watcher,
+        ):
+            as_of, done = execute(execution, wiring, ledger, spark, watcher, now_ms)
+            return _document(execution, as_of, done, content_hashes(lake, ledger, execution.steps))
+    except (LakeLocked, NothingToRun) as error:
+        raise CommandFailed(str(error)) from error
+    except StepFailed as error:
+        advice = f"{line_for(error.step)}\nWhen it is mended: backbeat run {execution.plan.name} --resume"
+        raise CommandFailed(f"step {error}\n{advice}") from error
+
+
+def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict[str, str]:
+    """The content hash of each table that the steps write: equal rows, equal hash. A known version is not read again."""
+    hashes = {}
+    for name in sorted({name for step in steps for name in step.writes if name in TABLES}):
+        version = lake.version(TABLES[name])
+        if version is None:
+            continue
+        known = ledger.known_hash(lake.url, name, version)
+        if known is None:
+            known = lake.content_hash(TABLES[name])
+            ledger.note_hash(lake.url, name, version, known)
+        hashes[name] = known
+    return hashes
+
+
+def summary(document: dict[str, Any]) -> Any:
+    """The run as a table: what each step read, wrote and took."""
+    rows = [
+        (step["step"], step["read"], step["written"], step["days"], step["seconds"], _told(step["facts"]))
+        for step in document["steps"]
+    ]
+    title = f"{document['plan']} as of {document['as_of']}"
+    return table(title, ["step", "rows read", "rows written", "days", "seconds", ""], rows)
+
+
+def _told(facts: dict[str, Any]) -> str:
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+
+
+def _execution(name: str, as_of: str | None, only: Sequence[str], resume: bool) -> Execution | None:
+    """What to run; None where a resumption has nothing left to do."""
+    plan = _plan(name)
+    if unknown := set(only) - {step.name for step in plan.steps}:
+        raise BadUsage(
+            f"no step {', '.join(sorted(unknown))} in {name}; it has {', '.join(s.name for s in plan.steps)}"
+        )
+    if resume:
+        if only or as_of:
+            raise BadUsage("--resume goes on with the last run, its day and its steps; leave --only and --as-of out")
+        return _resumed(plan, open_ledger(Settings.from_environment()))
+    steps = [step for step in plan.steps if not only or step.name in only]
+    return Execution(plan, steps, _day(as_of))
+
+
+def _resumed(plan: Plan, ledger: RunLedger) -> Execution | None:
+    for last in ledger.last(1, plan.name):
+        if last.status is Status.DONE:
+            return None
+        unfinished = [step.step for step in last.steps if step.status is not Status.DONE]
+        first = unfinished[0] if unfinished else _after(plan, [step.step for step in last.steps])
+        return Execution(plan, list(steps_from(plan, first)), last.as_of)
+    raise CommandFailed(f"cannot resume {plan.name}: it has never run")
+
+
+def _after(plan: Plan, done: Sequence[str]) -> str:
+    names = [step.name for step in plan.steps]
+    return next((name for name in names if name not in done), names[-1])
+
+
+def _plan(name: str) -> Plan:
+    if name not in PLANS:
+        raise BadUsage(f"no plan {name!r}; there are {', '.join(PLANS)}")
+    return PLANS[name]
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadUsage(f"--as-of {text!r}; wanted a day such as 2014-12-01") from None
+
+
+def _tell_plan(execution: Execution, json: bool) -> None:
+    if json:
+        emit({"plan": execution.plan.name, "as_of": execution.as_of, "steps": [asdict(s) for s in execution.steps]})
+        return
+    rows = [(step.name, ", ".join(step.reads), ", ".join(step.writes), step.doc) for step in execution.steps]
+    console().print(table(f"{execution.plan.name}: {execution.plan.doc}", ["step", "reads", "writes", "what"], rows))
+
+
+def _document(execution: Execution, as_of: date, done: Sequence[StepDone], hashes: dict[str, str]) -> dict[str, Any]:
+    facts = {name: value for step in done for name, value in step.facts.items()}
+    return {
+        "plan": execution.plan.name,
+        "as_of": as_of.isoformat(),
+        "steps": [asdict(step) for step in done],
+        "tables": hashes,
+        "model_version": facts.get("model_version"),
+        "artifact_sha256": facts.get("artifact_sha256"),
+    }

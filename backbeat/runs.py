@@ -1,0 +1,48 @@
+"""`backbeat runs`: the run ledger."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from backbeat.output import console, emit, table
+from backbeat.settings import Settings
+from backbeat.wiring import open_ledger
+from warehouse.stores.runs import RunRecord, StepRecord
+
+
+def runs(
+    *,
+    plan: str | None = None,
+    limit: int = 20,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """What ran, as of which day, and how each step ended.
+
+    Args:
+        plan: Just the runs of this plan.
+        limit: How many, the newest first.
+        json: One JSON document on one line.
+    """
+    found = open_ledger(Settings.from_environment()).last(limit, plan)
+    if json:
+        emit({"runs": [asdict(record) for record in found]})
+        return
+    rows = [_row(record) for record in found]
+    console().print(table("runs", ["run", "plan", "as of", "status", "started", "seconds", "where it stands"], rows))
+
+
+def _row(record: RunRecord) -> tuple[object, ...]:
+    started = datetime.fromtimestamp(record.started_ms / 1_000, UTC).isoformat(" ", "seconds")
+    took = (record.finished_ms - record.started_ms) / 1_000 if record.finished_ms else None
+    return (record.run_id, record.plan, record.as_of, record.status, started, took, _stand(record.steps))
+
+
+def _stand(steps: tuple[StepRecord, ...]) -> str:
+    if not steps:
+        return "no step began"
+    last = steps[-1]
+    return f"{last.step}: {last.error}" if last.error else f"{last.step} {last.status}, {len(steps)} steps"
