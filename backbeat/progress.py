@@ -44,7 +44,7 @@ class Bar:
         self._progress.update(self._task, description=step.name)
 
     def ended(self, done: StepDone) -> None:
-        self._progress.advance(self._task)
+        self._progress.update(self._task, description=done.step, advance=1)
 
 
 @contextmanager

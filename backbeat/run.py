@@ -15,7 +15,7 @@ from backbeat.settings import Settings
 from backbeat.wiring import now_ms, open_lake, open_ledger, open_log, open_rows, spark_settings
 from jobs.plan import PLANS, Plan, Step
 from jobs.run import Wiring
-from jobs.runbook import line_for
+from jobs.runbook import advice
 from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute, steps_from
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock, LakeLocked
@@ -69,12 +69,12 @@ def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[st
     except (LakeLocked, NothingToRun) as error:
         raise CommandFailed(str(error)) from error
     except StepFailed as error:
-        advice = f"{line_for(error.step)}\nWhen it is mended: backbeat run {execution.plan.name} --resume"
-        raise CommandFailed(f"step {error}\n{advice}") from error
+        resume = f"When it is mended: backbeat run {execution.plan.name} --resume"
+        raise CommandFailed(f"step {error}\n{advice(error.step)}\n{resume}") from error
 
 
 def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict[str, str]:
-    """The content hash of each table that the steps write: equal rows, equal hash. A known version is not read again."""
+    """The content hash of each table that the steps write: equal rows, equal hash. A known version is not reread."""
     hashes = {}
     for name in sorted({name for step in steps for name in step.writes if name in TABLES}):
         version = lake.version(TABLES[name])

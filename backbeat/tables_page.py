@@ -28,16 +28,20 @@ def _lineage() -> Iterator[str]:
         for source in step.reads:
             for target in step.writes:
                 if source != target:
-                    yield f"  {source.replace('.', '_')}[{source}] -->|{step.name}| {target.replace('.', '_')}[{target}]"
+                    yield f"  {_node(source)} -->|{step.name}| {_node(target)}"
+
+
+def _node(name: str) -> str:
+    return f"{name.replace('.', '_')}[{name}]"
 
 
 def _section(table: Table) -> str:
+    partition = "Partitioned by day. " if table.daily else ""
+    origin = f"Made from {', '.join(table.reads)}." if table.reads else "Told from outside."
     told = [
         f"## {table.name}\n",
         f"{table.comment}.\n",
-        f"Grain: {', '.join(table.grain)}. Owner: {table.owner}. "
-        f"{'Partitioned by day. ' if table.daily else ''}"
-        f"{'Made from ' + ', '.join(table.reads) + '.' if table.reads else 'Told from outside.'}\n",
+        f"Grain: {', '.join(table.grain)}. Owner: {table.owner}. {partition}{origin}\n",
         "| column | type | may be unknown | meaning |\n|---|---|---|---|",
         *(
             f"| {column.name} | {column.type} | {'yes' if column.null else ''} | {column.comment} |"
