@@ -1,0 +1,1 @@
+"""How Backbeat and the servers beside it are installed and started."""

@@ -1,0 +1,1 @@
+"""What `make install` does once the locked environment is there: the command, a Java runtime, Spark's jars."""

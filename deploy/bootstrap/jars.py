@@ -1,0 +1,94 @@
+"""Spark's jars, by Maven coordinates and without Maven: `fetch` what is locked, `lock` what is asked for."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from hashlib import file_digest
+from pathlib import Path
+
+import requests
+from jgo.config import GlobalSettings
+from jgo.constants import MAVEN_CENTRAL_URL
+from jgo.maven import MavenContext
+
+from jobs.java import JAR_LOCK, Jar, locked_jars, share_folder, sound
+
+WANTED = JAR_LOCK.with_suffix(".in")
+TAKEN_GROUPS = ("io.delta", "io.unitycatalog")  # all else that these ask for is in Spark's own jars
+TRIES = 3
+
+
+class FetchFailed(Exception):
+    """A jar could not be had, or was not what the lock says."""
+
+
+def missing(folder: Path, lock: Path = JAR_LOCK) -> list[Jar]:
+    """The locked jars that are not in the folder with their bytes."""
+    return [jar for jar in locked_jars(lock) if not sound(folder / jar.filename, jar)]
+
+
+def install(folder: Path, lock: Path = JAR_LOCK) -> int:
+    """Fetch what is missing, so that a jar is either whole or not there; returns how many. Raises `FetchFailed`."""
+    wanted = missing(folder, lock)
+    folder.mkdir(parents=True, exist_ok=True)
+    for jar in wanted:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            fetched = _fetch(jar.group, jar.artifact, jar.version, Path(scratch))
+            if not sound(fetched, jar):
+                raise FetchFailed(f"{jar.coordinates}: found sha256 {_sha256(fetched)}; wanted {jar.sha256}")
+            fetched.replace(folder / jar.filename)
+    return len(wanted)
+
+
+def _fetch(group: str, artifact: str, version: str, scratch: Path) -> Path:
+    """Download one jar, trying again where the connection breaks. Raises `FetchFailed`."""
+    for attempt in range(1, TRIES + 1):
+        context = maven(scratch / str(attempt))
+        try:
+            return context.project(group, artifact).at_version(version).artifact().resolve()
+        except (requests.RequestException, RuntimeError) as error:  # jgo says RuntimeError for what no repository has
+            if attempt == TRIES:
+                raise FetchFailed(f"fetching {group}:{artifact}:{version}: {error}") from error
+            time.sleep(2 * attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def maven(cache: Path) -> MavenContext:
+    """A resolver over a cache of our own: a broken ~/.m2 cannot spoil it. Repositories of jgo's own settings come first."""
+    repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
+    return MavenContext(repo_cache=cache, local_repos=[], remote_repos=repositories, timeout=60)
+
+
+def lock(wanted: Path = WANTED, locked: Path = JAR_LOCK) -> None:
+    """Resolve what is wanted and write coordinates and hashes. Raises `FetchFailed`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = maven(Path(scratch))
+        asked = [context.create_dependency(line) for line in _lines(wanted)]
+        first, further = context.resolver.resolve(asked)
+        taken = sorted({(d.groupId, d.artifactId, d.version) for d in [*first, *further] if d.groupId in TAKEN_GROUPS})
+        hashed = [f"{':'.join(at)} --hash=sha256:{_sha256(_fetch(*at, Path(scratch) / at[1]))}" for at in taken]
+    locked.write_text("\n".join(["# This file was written by the following command:", "#    make lock", *hashed, ""]))
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def main(arguments: Sequence[str]) -> None:
+    """`lock` rewrites requirements/jars.txt; without it, what is locked is installed."""
+    if list(arguments) == ["lock"]:
+        lock()
+    else:
+        install(share_folder() / "jars")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
