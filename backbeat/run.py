@@ -56,7 +56,13 @@ def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[st
     """Run it under the lake's lock, and say what each step did. Raises `CommandFailed` with the runbook's line."""
     lake, ledger = open_lake(settings), open_ledger(settings)
     wiring = Wiring(
-        lake, settings.home, lambda: open_rows(settings), lambda: open_log(settings), settings.keep_models, settings.als
+        lake,
+        settings.home,
+        lambda: open_rows(settings),
+        lambda: open_log(settings),
+        now_ms,
+        settings.keep_models,
+        settings.als,
     )
     spark = spark_settings(settings, lake.count(RAW_PLAYS))
     try:

@@ -30,15 +30,14 @@ class Input:
 
 @dataclass(frozen=True)
 class Interval:
-    """The days to write now, and what the commit must remember: input versions, and stale days left for later."""
+    """The days to write now, and the input versions that the commit must remember."""
 
     days: frozenset[date]
-    pending: frozenset[date]
     versions: Mapping[str, int | None] = field(default_factory=dict)
 
     def metadata(self) -> dict[str, Any]:
         """What goes into the commit that writes these days."""
-        return {"inputs": dict(self.versions), "pending": sorted(day.isoformat() for day in self.pending)}
+        return {"inputs": dict(self.versions)}
 
 
 def stale_interval(
@@ -46,27 +45,19 @@ def stale_interval(
     output: Table,
     inputs: Sequence[Input],
     *,
-    as_of: date,
     also: Iterable[date] = (),
     versions: Mapping[str, int | None] | None = None,
 ) -> Interval:
-    """The stale days of `output` before `as_of`.
+    """The stale days of `output`, of those that it or an input has.
 
     `also` are days that inputs which are not daily have reopened; `versions` are those of these inputs.
     """
-    last = lake.commit_metadata(output)
-    known = last.get("inputs", {})
-    stale = {date.fromisoformat(day) for day in last.get("pending", ())} | set(also)
-    existing = lake.days(output)
+    known = lake.commit_metadata(output).get("inputs", {})
+    stale, existing = set(also), lake.days(output)
     now: dict[str, int | None] = dict(versions or {})
     for source in inputs:
         now[source.table.name] = lake.version(source.table)
         existing |= lake.days(source.table)
         for changed in lake.changed_days(source.table, known.get(source.table.name)):
             stale |= source.reopened_by(changed)
-    stale &= existing
-    return Interval(
-        days=frozenset(day for day in stale if day < as_of),
-        pending=frozenset(day for day in stale if day >= as_of),
-        versions=now,
-    )
+    return Interval(frozenset(stale & existing), now)

@@ -43,6 +43,7 @@ class Wiring:
     home: Home
     open_rows: Callable[[], Rows]
     open_log: Callable[[], Log]
+    clock_ms: Callable[[], int]
     keep_models: int = 5
     als_engine: str = "implicit"
 
@@ -75,7 +76,7 @@ class JobRun:
     ) -> None:
         """Rewrite the stale days of `output` as `transform(*inputs, *lookups)`, and nothing where none is stale."""
         versions = {table.name: self.lake.version(table) for table in lookups}
-        interval = stale_interval(self.lake, output, inputs, as_of=self.as_of, also=also or (), versions=versions)
+        interval = stale_interval(self.lake, output, inputs, also=also or (), versions=versions)
         if not interval.days:
             return
         frames = [self._read_days(source, interval) for source in inputs]
