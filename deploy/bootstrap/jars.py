@@ -57,7 +57,7 @@ def _fetch(group: str, artifact: str, version: str, scratch: Path) -> Path:
 
 
 def maven(cache: Path) -> MavenContext:
-    """A resolver over a cache of our own: a broken ~/.m2 cannot spoil it. Repositories of jgo's own settings come first."""
+    """A resolver over a cache of our own, which a broken ~/.m2 cannot spoil; jgo's own settings may name mirrors."""
     repositories = {**GlobalSettings.load().repositories, "central": MAVEN_CENTRAL_URL}
     return MavenContext(repo_cache=cache, local_repos=[], remote_repos=repositories, timeout=60)
 
