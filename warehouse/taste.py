@@ -16,6 +16,7 @@ BASE = "taste.base"  # rows table: listener_id -> TasteBase, msgpack
 TAIL = "taste.tail"  # rows table: listener_id -> TasteTail, msgpack
 CATALOG = "core.catalog"  # rows table: track_id -> TrackCard, msgpack
 RECENT_PLAYS = 500  # plays of a listener that a row keeps by name, newest first
+TASTE_TAIL = 1_000  # events of a listener that wait for the next base
 
 
 class Entry(NamedTuple):
@@ -41,23 +42,37 @@ class Heard(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """The last word on a track: a `SignalKind` value, the rating where it is `rate`, and when it was said."""
+    """The last word on a track: a `SignalKind` value, the rating where it is `rate`, and when it was said.
+
+    Of two words of one millisecond the one with the higher `signal_id` is the last.
+    """
 
     track_id: str
     kind: str
     rating: int | None
     received_ms: int
+    signal_id: str = ""
 
 
 class TasteBase(msgspec.Struct, frozen=True, array_like=True):
-    """What the batch knew: entries newest day first, recent plays newest first, and the offsets it has counted.
+    """What the batch knew, and the last log offset that is in it, by `topic/partition`.
 
-    `offsets` maps `topic/partition` to the last log offset that is in it.
+    Entries: newest day first, then most plays, then track_id; at most `decay.TASTE_ENTRIES`. Recent plays: each once,
+    newest first, then play_id; at most `RECENT_PLAYS`. The batch reads the erasures of the log after its plays.
     """
 
     entries: tuple[Entry, ...] = ()
     recent: tuple[Heard, ...] = ()
     opinions: tuple[Opinion, ...] = ()
+    offsets: dict[str, int] = {}
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """A `TasteBase` of which only the offsets are read."""
+
+    entries: msgspec.Raw = msgspec.Raw()
+    recent: msgspec.Raw = msgspec.Raw()
+    opinions: msgspec.Raw = msgspec.Raw()
     offsets: dict[str, int] = {}
 
 
@@ -76,6 +91,11 @@ class TasteTail(msgspec.Struct, frozen=True, array_like=True):
 
     events: tuple[Tailed, ...] = ()
     seen: dict[str, int] = {}
+
+    @property
+    def version(self) -> int:
+        """How many records it has seen: higher with each, so that an older tail never replaces a newer one."""
+        return sum(self.seen.values()) + len(self.seen)
 
 
 class TrackCard(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -44,7 +44,7 @@ while True:
 
 
 def test_what_was_accepted_outlives_a_sigkill(tmp_path: Path) -> None:
-    child = subprocess.Popen(  # noqa: S603  # our own interpreter and program
+    child = subprocess.Popen(
         [sys.executable, "-c", _APPENDS_FOREVER, str(tmp_path / "log.db")],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},

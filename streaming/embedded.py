@@ -1,0 +1,156 @@
+"""The stream without a cluster: the same folds, driven over the embedded log by the process that accepts the events."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from streaming.folds.taste import advanced
+from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Topic
+from warehouse.stores.log import Log, Record
+from warehouse.stores.rows import Rows
+from warehouse.stores.tastes import Tastes
+from warehouse.tail import topic_partition
+
+CURSORS = "stream.taste"  # rows table: topic/partition -> the last offset folded into tails, msgpack
+FOLDED = {topic.name: topic for topic in (PLAYS, SIGNALS, ERASURES)}
+_CURSOR_EVERY = 64  # records between two writes of a cursor: after a crash as many are folded again, and change nothing
+_PAGE = 500
+
+
+class OutOfStep(Exception):
+    """The rows have folded more than the log holds: one of the two isn't the other's; says how far each is."""
+
+
+class EmbeddedStream:
+    """Appends events to the log, and folds them into the tastes of their listeners before it answers.
+
+    On start it folds what the log holds and the rows don't yet, so a death between append and fold loses nothing.
+    Where several processes accept events on one log, each is given the same `lock_path`: they fold by turns.
+    Raises `OutOfStep`, `LogUnavailable` and `RowsUnavailable`.
+    """
+
+    def __init__(self, log: Log, rows: Rows, *, lock_path: Path | None = None) -> None:
+        self._log = log
+        self._rows = rows
+        self._tastes = Tastes(rows)
+        self._turn = _Turn(lock_path)
+        self._folded: dict[str, int] = {}
+        self._written: dict[str, int] = {}
+        for topic in FOLDED.values():
+            self._start(topic)
+
+    def accept(self, topic: Topic, events: Sequence[Event]) -> list[Record]:
+        """Make the events durable, then visible to whoever reads the tastes; says where they are on the log.
+
+        Raises `EventRefused` and `LogUnavailable` where nothing was accepted, and `RowsUnavailable` where all was, but
+        isn't visible yet: the next call, or the next start, makes it so.
+        """
+        records = self._log.append(topic, events)
+        if topic.name in FOLDED and records:
+            with self._turn.taken():
+                for record in records:
+                    self._catch_up(topic, record.partition, record.offset - 1)
+                    self._move(topic_partition(topic.name, record.partition), [record])
+        return records
+
+    def close(self) -> None:
+        """Note how far the folds are. The log and the rows stay open: they are the caller's."""
+        with self._turn.taken():
+            for place in self._folded:
+                self._write_cursor(place)
+        self._turn.close()
+
+    def _start(self, topic: Topic) -> None:
+        with self._turn.taken():
+            for partition, last in self._log.end(topic).items():
+                place = topic_partition(topic.name, partition)
+                self._folded[place] = self._written[place] = self._cursor(place)
+                if self._folded[place] > last:
+                    ends = f"the log ends at {last}, the rows have folded {self._folded[place]}"
+                    raise OutOfStep(f"cannot go on with {place}: {ends}; restore the missing log, or drop the rows")
+                self._catch_up(topic, partition, last)
+
+    def _cursor(self, place: str) -> int:
+        found = self._rows.get(CURSORS, place)
+        return -1 if found is None else msgspec.msgpack.decode(found, type=int)
+
+    def _catch_up(self, topic: Topic, partition: int, last: int) -> None:
+        """Fold the records of the partition up to `last`, in order, whoever appended them."""
+        place = topic_partition(topic.name, partition)
+        while self._folded[place] < last:
+            page = self._log.read(topic, partition, after=self._folded[place], limit=_PAGE)
+            if not page:  # trimmed since
+                self._folded[place] = last
+                return
+            self._move(place, page)
+
+    def _move(self, place: str, records: Sequence[Record]) -> None:
+        """Fold records that follow those folded already; one that was folded meanwhile changes nothing."""
+        for listener_id, told in _by_listener(records).items():
+            while not self._advance(listener_id, place, told):
+                pass  # another process has moved the tail meanwhile: fold into what it left
+        self._folded[place] = max(self._folded[place], records[-1].offset)
+        if self._folded[place] - self._written[place] >= _CURSOR_EVERY:
+            self._write_cursor(place)
+
+    def _advance(self, listener_id: str, place: str, told: Mapping[int, Sequence[Event]]) -> bool:
+        tail = self._tastes.tail(listener_id)
+        base_offsets = self._tastes.base_offsets(listener_id)
+        unseen = {offset: events for offset, events in told.items() if offset > tail.seen.get(place, -1)}
+        if not unseen:
+            return True
+        for offset, events in unseen.items():
+            tail = advanced(tail, events, place=place, offset=offset, base_offsets=base_offsets)
+            if offset > base_offsets.get(place, -1) and any(_erases_everything(event) for event in events):
+                self._tastes.forget_base(listener_id)  # before the tail moves, else a crash between would leave it
+        return self._tastes.move_tail(listener_id, tail)
+
+    def _write_cursor(self, place: str) -> None:
+        if self._folded[place] > self._written[place]:
+            self._rows.put(CURSORS, place, msgspec.msgpack.encode(self._folded[place]), version=self._folded[place])
+            self._written[place] = self._folded[place]
+
+
+def _by_listener(records: Sequence[Record]) -> dict[str, dict[int, list[Event]]]:
+    """Each listener's events by offset, in order."""
+    told: dict[str, dict[int, list[Event]]] = {}
+    for record in records:
+        for event in record.events:
+            told.setdefault(event.listener_id, {}).setdefault(record.offset, []).append(event)
+    return told
+
+
+def _erases_everything(event: Event) -> bool:
+    return isinstance(event, Erasure) and event.play_id is None
+
+
+class _Turn:
+    """One fold at a time, among the threads of this process and, by `flock`, among processes that share the path."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._threads = threading.Lock()
+        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        with self._threads:
+            if self._file is None:
+                yield
+                return
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
