@@ -1,1 +1,1 @@
-"""Learners and indexes: arrays in, arrays out."""
+"""Learners and indexes: arrays in, arrays out. No network, clock or environment, files only by paths given."""

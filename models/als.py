@@ -1,0 +1,242 @@
+"""Implicit ALS: tracks and listeners as vectors whose inner product says how much a listener is into a track.
+
+**The loss**, said once for every engine that fits it (Hu, Koren and Volinsky 2008, "Collaborative Filtering for
+Implicit Feedback Datasets"; the power of n is Zhou et al. 2008's weighted regularisation):
+
+    sum over all pairs (u, i) of  c_ui (p_ui - x_u . y_i)^2
+        + lambda * (sum over u of n_u^nu |x_u|^2  +  sum over i of n_i^nu |y_i|^2)
+
+with r the decayed plays of a pair, p = 1 where r > 0 and else 0, c = 1 + alpha r, n the number of positive r of a row,
+and nu 0 or 1. `implicit` optimises nu = 0, Spark MLlib nu = 1, see `models.als_training`; both end in this model.
+
+The model keeps the tracks' vectors and their Gram matrix, and no listener: a taste is folded in when it is asked about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.lapack import dposv, dpotrf, dpotrs
+
+from models.base import (
+    Citations,
+    Floats,
+    Model,
+    ModelBroken,
+    Positions,
+    Ranked,
+    Scores,
+    Taste,
+    TrackPosition,
+    cited,
+    ranked,
+)
+from models.files import read_arrays, read_config, read_json, write_arrays, write_json
+from models.retrieval import InnerProducts
+
+CANDIDATES = 256  # tracks of a long history, by what they contribute, whose removal is recomputed
+NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
+
+
+@dataclass(frozen=True)
+class AlsConfig:
+    """What the loss is and how long to descend it. `frequency_exponent` is the loss's nu, 0 or 1."""
+
+    factors: int = 64
+    regularisation: float = 1.0
+    alpha: float = 1.0
+    iterations: int = 15
+    frequency_exponent: int = 1
+    seed: int = 7
+
+    def __post_init__(self) -> None:
+        if self.factors < 1 or self.iterations < 1:
+            raise ValueError(f"ALS with {self.factors} factors, {self.iterations} iterations; wanted 1 or more of each")
+        if not (self.regularisation > 0 and self.alpha > 0):
+            found = f"regularisation {self.regularisation} and alpha {self.alpha}"
+            raise ValueError(f"ALS with {found}; wanted both above 0, or a taste has no one vector")
+        if self.frequency_exponent not in (0, 1):
+            raise ValueError(f"ALS with frequency_exponent {self.frequency_exponent}; wanted 0 or 1")
+
+    def penalty(self, positives: int) -> float:
+        """What a row of `positives` interactions pays for its length: lambda n^nu."""
+        return self.regularisation * float(positives**self.frequency_exponent)
+
+
+@dataclass(frozen=True)
+class AlsModel(Model):
+    """`vectors` [tracks, factors] float32 and their Gram matrix [factors, factors] float64."""
+
+    config: AlsConfig
+    vectors: Scores
+    gram: Floats
+    name: ClassVar[str] = "als"
+
+    @classmethod
+    def from_vectors(cls, vectors: npt.NDArray[np.floating], config: AlsConfig) -> Self:
+        """The model of these track vectors, whoever fitted them. Raises ValueError for a wrong shape or no number."""
+        if vectors.ndim != 2 or vectors.shape[1] != config.factors:
+            raise ValueError(f"track vectors of shape {vectors.shape}; wanted [tracks, {config.factors}]")
+        if not np.isfinite(vectors).all():
+            raise ValueError("track vectors with NaN or infinity; wanted numbers")
+        kept = np.ascontiguousarray(vectors, np.float32)
+        exact = kept.astype(np.float64)
+        return cls(config, kept, exact.T @ exact)
+
+    @property
+    def tracks(self) -> int:
+        return len(self.vectors)
+
+    @cached_property
+    def index(self) -> InnerProducts:
+        """The exact index over the tracks' vectors, built at its first use."""
+        return InnerProducts.build(self.vectors)
+
+    def fold_in(self, taste: Taste) -> Floats:
+        """The listener's vector [factors] that minimises the loss for this taste; zero where nothing is known."""
+        if not len(taste.tracks):
+            return np.zeros(self.config.factors)
+        heard, extra = self._heard(taste)
+        equations = self._equations(heard, extra, len(extra))
+        _, vector, failed = dposv(equations, heard.T @ (1.0 + extra), lower=1, overwrite_a=1, overwrite_b=1)
+        if failed:
+            raise np.linalg.LinAlgError(f"folding in a taste of {len(extra)} tracks: not positive definite ({failed})")
+        return vector
+
+    def recommend(self, taste: Taste, k: int, exclude: Positions | None = None) -> Ranked:
+        if not len(taste.tracks):
+            return Ranked(np.empty(0, np.int64), np.empty(0, np.float32))
+        return self.index.best(self.fold_in(taste), k, exclude)
+
+    def recommend_many(self, tastes: Sequence[Taste], k: int) -> Positions:
+        known = np.array([len(taste.tracks) > 0 for taste in tastes], bool)
+        lists = np.full((len(tastes), k), -1, np.int64)
+        if known.any():
+            vectors = np.stack([self.fold_in(taste) for taste in tastes if len(taste.tracks)])
+            lists[known] = self.index.best_many(vectors, k)[0]
+        return lists
+
+    def scores(self, taste: Taste, items: Positions) -> Floats:
+        return self.vectors[items].astype(np.float64) @ self.fold_in(taste)
+
+    def similar(self, track: TrackPosition, k: int) -> Ranked:
+        """The tracks whose vectors point the same way, by cosine; none for a track that nobody trained."""
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not lengths[track]:
+            return Ranked(np.empty(0, np.int64), np.empty(0, np.float32))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            cosines = (self.vectors @ self.vectors[track]) / (lengths * lengths[track])
+        cosines[(lengths == 0) | (np.arange(self.tracks) == track)] = -np.inf
+        return ranked(np.arange(self.tracks), cosines, k)
+
+    def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:
+        """Each removal is solved exactly: less one play is a change of rank one, so no system is solved twice.
+
+        With A x = b the listener's equations and y the vector of a track that loses g = alpha * weight of one play,
+        (A - g y y') x' = b - g y (Sherman and Morrison 1950). A track with nothing left also leaves b, and the
+        penalty counts one track less: a second matrix, factorised once.
+        """
+        if not len(taste.tracks) or not len(items):
+            return Citations.none(len(items), limit)
+        removal = _Removal.of(self, taste, plays, items)
+        found = cited(removal.drops, limit, NOISE * removal.scale)
+        found.places[:] = np.where(found.places >= 0, removal.places[found.places], found.places)
+        return found
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", dataclasses.asdict(self.config))
+        write_arrays(folder / "arrays.npz", {"vectors": self.vectors, "gram": self.gram})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        config = read_config(AlsConfig, read_json(folder / "config.json"), folder / "config.json")
+        arrays = read_arrays(folder / "arrays.npz", frozenset({"vectors", "gram"}))
+        vectors, gram = arrays["vectors"], arrays["gram"]
+        shapes = vectors.shape[1:] == (config.factors,) and gram.shape == (config.factors, config.factors)
+        if not shapes or vectors.dtype != np.float32 or gram.dtype != np.float64:
+            found = f"vectors {vectors.dtype}{vectors.shape}, gram {gram.dtype}{gram.shape}"
+            raise ModelBroken(f"reading {folder}: found {found}, wanted {config.factors} factors in float32, float64")
+        if not (np.isfinite(vectors).all() and np.isfinite(gram).all()):
+            raise ModelBroken(f"reading {folder}: found NaN or infinity, wanted numbers")
+        return cls(config, vectors, gram)
+
+    def _heard(self, taste: Taste) -> tuple[Floats, Floats]:
+        """The vectors of the history [history, factors] and c - 1 [history]."""
+        return self.vectors[taste.tracks].astype(np.float64), self.config.alpha * taste.weights
+
+    def _equations(self, heard: Floats, extra: Floats, positives: int) -> Floats:
+        """Y'Y + Y_S' diag(c - 1) Y_S + lambda n^nu I, [factors, factors], in Fortran's order (it is symmetric)."""
+        equations = (heard.T @ (heard * extra[:, None])).T
+        equations += self.gram
+        equations.ravel(order="K")[:: self.config.factors + 1] += self.config.penalty(positives)
+        return equations
+
+
+@dataclass(frozen=True)
+class _Removal:
+    """What each item loses [items, places] when one play of each of these places of the taste is taken back."""
+
+    places: Positions
+    drops: Floats
+    scale: float
+
+    @classmethod
+    def of(cls, model: AlsModel, taste: Taste, plays: Floats, items: Positions) -> _Removal:
+        heard, extra = model._heard(taste)
+        wanted = model.vectors[items].astype(np.float64)
+        total = heard.T @ (1.0 + extra)
+        kept = _Solved.of(model._equations(heard, extra, len(extra)), wanted, heard, total)
+        places = _most_contributing(kept.shares * (1.0 + extra))
+        less = np.minimum(plays, taste.weights)[places] * model.config.alpha
+        gone = plays[places] >= taste.weights[places]
+        drops = kept.scores[:, None] - kept.without(heard, places, less, less)
+        if gone.any():
+            drops[:, gone] = kept.scores[:, None]
+            if len(extra) > 1:
+                fewer = _Solved.of(model._equations(heard, extra, len(extra) - 1), wanted, heard, total)
+                drops[:, gone] -= fewer.without(heard, places[gone], less[gone], 1.0 + extra[places[gone]])
+        return cls(places, drops, float(np.abs(kept.scores).max()))
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A x = b, solved for the items: `scores` [items] = Y_J x, `shares` [items, history] = Y_J A^-1 Y_S'."""
+
+    factor: Floats
+    listener: Floats
+    scores: Floats
+    shares: Floats
+
+    @classmethod
+    def of(cls, equations: Floats, wanted: Floats, heard: Floats, total: Floats) -> _Solved:
+        factor, failed = dpotrf(equations, lower=1, overwrite_a=1)
+        if failed:
+            raise np.linalg.LinAlgError(f"explaining by a taste of {len(heard)} tracks: not positive definite")
+        toward, _ = dpotrs(factor, wanted.T, lower=1)
+        listener, _ = dpotrs(factor, total, lower=1)
+        return cls(factor, listener, wanted @ listener, toward.T @ heard.T)
+
+    def without(self, heard: Floats, places: Positions, less: Floats, target: Floats) -> Floats:
+        """The scores [items, places] with A less `less` y y' and b less `target` y, for the y of each place."""
+        rows = heard[places]
+        inverse, _ = dpotrs(self.factor, rows.T, lower=1)
+        own = np.einsum("pf,fp->p", rows, inverse)
+        agreement = rows @ self.listener
+        step = (less * agreement - target) / (1.0 - less * own)
+        return self.scores[:, None] + self.shares[:, places] * step
+
+
+def _most_contributing(contributions: Floats) -> Positions:
+    """The places of the history [items, history] that give the most to any item, at most `CANDIDATES`, in order."""
+    if contributions.shape[1] <= CANDIDATES:
+        return np.arange(contributions.shape[1])
+    most = contributions.max(axis=0)
+    return np.sort(np.argsort(-most, kind="stable")[:CANDIDATES])

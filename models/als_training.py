@@ -1,0 +1,170 @@
+"""Fitting implicit ALS: through `implicit` on one machine, and out of Spark MLlib's factors from many.
+
+Both optimise the loss that `models.als` states. `implicit` takes the confidence 1 + alpha r as its data, weighs it by
+its own alpha of 1, and knows nu = 0 only; for nu = 1 its exact kernel is driven over groups of rows with equal n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from implicit.als import AlternatingLeastSquares
+from implicit.cpu import _als
+from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
+
+from models.als import AlsConfig, AlsModel
+from models.base import Floats, Interactions, Positions, Scores
+
+POSITIVES_WORTH_THREADS = 4_096  # below this, waking other threads takes longer than the work
+PAIRS_AT_ONCE = 1 << 20  # positives whose scores the loss takes together
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Both sides as fitted: `listeners` [listeners, factors] and `tracks` [tracks, factors], float32."""
+
+    config: AlsConfig
+    listeners: Scores
+    tracks: Scores
+
+    def model(self) -> AlsModel:
+        """What is published: the tracks' side alone."""
+        return AlsModel.from_vectors(self.tracks, self.config)
+
+
+def fit_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> AlsModel:
+    """Fit and keep what is published. `threads` of 0 takes every core; it changes no bit of the result."""
+    confidence = confidences(interactions.weights, config)
+    return AlsModel.from_vectors(_descend(confidence, config, threads)[1], config)
+
+
+def train_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> Factors:
+    """Fit, and close with an exact half-step for the listeners, so that each is what folding in would give."""
+    confidence = confidences(interactions.weights, config)
+    listeners, tracks = _descend(confidence, config, threads)
+    with threadpool_limits(1, "blas"):
+        _Side.of(confidence).solve(listeners, tracks, config, threads)
+    return Factors(config, listeners, tracks)
+
+
+def from_mllib(ids: Positions, features: npt.NDArray[np.floating], tracks: int, config: AlsConfig) -> AlsModel:
+    """The model of Spark MLlib's item factors: `ids` [rows] are positions, `features` [rows, factors].
+
+    MLlib leaves out tracks without an interaction: they get the zero vector, as here. Raises ValueError for a config
+    with nu = 0, which MLlib does not optimise, and for ids that are no positions or come twice.
+    """
+    if config.frequency_exponent != 1:
+        raise ValueError("Spark MLlib weighs its penalty by n; wanted a config with frequency_exponent 1, found 0")
+    if len(np.unique(ids)) != len(ids) or ((ids < 0) | (ids >= tracks)).any():
+        raise ValueError(f"MLlib's item ids: wanted positions below {tracks}, each once")
+    vectors = np.zeros((tracks, config.factors), np.float32)
+    vectors[ids] = features
+    return AlsModel.from_vectors(vectors, config)
+
+
+def loss(factors: Factors, interactions: Interactions) -> float:
+    """The loss that `models.als` states, over all pairs but without forming them: zeros come from the Gram matrices."""
+    config, weights = factors.config, csr_array(interactions.weights)
+    listeners, tracks = factors.listeners.astype(np.float64), factors.tracks.astype(np.float64)
+    zeros = float(((listeners.T @ listeners) * (tracks.T @ tracks)).sum())
+    return zeros + _positives(listeners, tracks, weights, config.alpha) + _penalties(listeners, tracks, weights, config)
+
+
+def confidences(weights: csr_array, config: AlsConfig) -> csr_matrix:
+    """1 + alpha r for every positive r: what `implicit` calls its data."""
+    positive = csr_matrix(weights, dtype=np.float32, copy=True)
+    positive.eliminate_zeros()
+    positive.data *= np.float32(config.alpha)
+    positive.data += np.float32(1.0)
+    return positive
+
+
+def _descend(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
+    """Both sides after the configured iterations, the tracks' half-step last."""
+    with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
+        if config.frequency_exponent == 0:
+            return _descend_by_implicit(confidence, config, threads)
+        return _descend_by_kernel(confidence, config, threads)
+
+
+def _descend_by_implicit(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
+    learner = AlternatingLeastSquares(
+        factors=config.factors,
+        regularization=config.regularisation,
+        alpha=1.0,
+        iterations=config.iterations,
+        num_threads=threads,
+        random_state=config.seed,
+    )
+    learner.fit(confidence, show_progress=False)
+    return learner.user_factors, learner.item_factors
+
+
+def _descend_by_kernel(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
+    random = np.random.default_rng(config.seed)
+    listeners, tracks = (random.random((rows, config.factors), np.float32) * 0.01 for rows in confidence.shape)
+    by_listener, by_track = _Side.of(confidence), _Side.of(confidence.T.tocsr())
+    for _ in range(config.iterations):
+        by_listener.solve(listeners, tracks, config, threads)
+        by_track.solve(tracks, listeners, config, threads)
+    return listeners, tracks
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The rows of one side in order of their number of positives, so that rows of one penalty are neighbours."""
+
+    order: Positions
+    starts: Positions
+    rows: csr_matrix
+
+    @classmethod
+    def of(cls, confidence: csr_matrix) -> _Side:
+        counts = np.diff(confidence.indptr)
+        order = np.argsort(counts, kind="stable")
+        starts = np.flatnonzero(np.diff(counts[order], prepend=-1, append=-1))
+        return cls(order, starts, confidence[order])
+
+    def groups(self) -> Iterator[tuple[int, int, int]]:
+        """First row, row after the last, and the number of positives that they share."""
+        for start, stop in zip(self.starts[:-1], self.starts[1:], strict=True):
+            yield int(start), int(stop), int(self.rows.indptr[start + 1] - self.rows.indptr[start])
+
+    def solve(self, own: Scores, other: Scores, config: AlsConfig, threads: int) -> None:
+        """Put the exact minimum of the loss, with `other` fixed, into `own`."""
+        gram, solved = other.T @ other, np.zeros_like(own)
+        for start, stop, positives in self.groups():
+            _als._least_squares(
+                gram,
+                self.rows.indptr[start : stop + 1],
+                self.rows.indices,
+                self.rows.data,
+                solved[start:stop],
+                other,
+                config.penalty(positives),
+                num_threads=threads if (stop - start) * positives >= POSITIVES_WORTH_THREADS else 1,
+            )
+        own[self.order] = solved
+
+
+def _positives(listeners: Floats, tracks: Floats, weights: csr_array, alpha: float) -> float:
+    """What the positives add to the sum over all pairs of the squared scores: c (1 - s)^2 - s^2."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    total = 0.0
+    for start in range(0, weights.nnz, PAIRS_AT_ONCE):
+        part = slice(start, start + PAIRS_AT_ONCE)
+        scores = np.einsum("pf,pf->p", listeners[rows[part]], tracks[weights.indices[part]])
+        heard = weights.data[part].astype(np.float64)
+        total += float(((1.0 + alpha * heard) * (1.0 - scores) ** 2 - scores**2)[heard > 0].sum())
+    return total
+
+
+def _penalties(listeners: Floats, tracks: Floats, weights: csr_array, config: AlsConfig) -> float:
+    positive = weights > 0
+    sides = ((listeners, positive.sum(axis=1)), (tracks, positive.sum(axis=0)))
+    lengths = (float(((side**2).sum(axis=1) * counts**config.frequency_exponent).sum()) for side, counts in sides)
+    return config.regularisation * sum(lengths)

@@ -1,0 +1,205 @@
+"""The vocabulary that all models share: what they learn from, what they are asked, what they answer.
+
+Models speak of positions: a track is its place in the catalog that it was fitted on, a listener a row. The ids of the
+outside world are turned into positions once, at the edge, by a `Catalog`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, NewType, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+TrackId = NewType("TrackId", str)
+ListenerId = NewType("ListenerId", str)
+TrackPosition = NewType("TrackPosition", int)
+
+Positions = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Scores = npt.NDArray[np.float32]
+NOBODY = -1  # fills the places of a list that has no track, or no citation, to put there
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Track ids by position, each once."""
+
+    ids: tuple[TrackId, ...]
+    _positions: dict[TrackId, TrackPosition] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        positions = {track: TrackPosition(place) for place, track in enumerate(self.ids)}
+        if len(positions) != len(self.ids):
+            raise ValueError(f"a catalog of {len(self.ids)} ids with {len(positions)} tracks; wanted each id once")
+        object.__setattr__(self, "_positions", positions)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def position(self, track: TrackId) -> TrackPosition | None:
+        """Where the track is, or None where the catalog lacks it."""
+        return self._positions.get(track)
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """What a model is fitted on.
+
+    `weights` [listeners, tracks] are decayed plays in float32 (1 is one play of today), `transitions` [tracks, tracks]
+    how often the column followed the row within a session, `popularity` [tracks] decayed plays by everybody.
+    """
+
+    weights: csr_array
+    transitions: csr_array
+    popularity: Floats
+
+    def __post_init__(self) -> None:
+        tracks = self.weights.shape[1]
+        if self.transitions.shape != (tracks, tracks) or self.popularity.shape != (tracks,):
+            found = f"transitions {self.transitions.shape}, popularity {self.popularity.shape}"
+            raise ValueError(f"interactions over {tracks} tracks: found {found}, wanted one row and column a track")
+
+    @property
+    def tracks(self) -> int:
+        return int(self.weights.shape[1])
+
+    @property
+    def listeners(self) -> int:
+        return int(self.weights.shape[0])
+
+
+@dataclass(frozen=True)
+class Taste:
+    """One listener's known history: each track once, its weight in plays, and the track just played.
+
+    The order is that of the first hearing where the caller knows it: it settles ties in the listener's own repeats.
+    """
+
+    tracks: Positions
+    weights: Floats
+    current: TrackPosition | None = None
+
+    @classmethod
+    def unknown(cls, current: TrackPosition | None = None) -> Taste:
+        """The taste of somebody nothing is known of."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.float64), current)
+
+    def without(self, place: int, weight: float) -> Taste:
+        """The taste less the latest play, of this weight, of its track at `place`.
+
+        A track with nothing left is no longer in it, and a track whose latest play is gone is not the current one.
+        """
+        current = None if self.tracks[place] == self.current else self.current
+        left = self.weights[place] - weight
+        if left > 0:
+            weights = self.weights.copy()
+            weights[place] = left
+            return Taste(self.tracks, weights, current)
+        return Taste(np.delete(self.tracks, place), np.delete(self.weights, place), current)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Tracks best first, at most as many as were asked for; equal scores are in order of position."""
+
+    items: Positions
+    scores: Scores
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True)
+class Citations:
+    """For each item [items, limit]: places in the taste whose removal lowers its score, the largest drop first.
+
+    `places` index `Taste.tracks`; `NOBODY` fills where there are no more. `drops` are in the model's own scores.
+    """
+
+    places: Positions
+    drops: Floats
+
+    @classmethod
+    def none(cls, items: int, limit: int) -> Citations:
+        """Nothing to cite for any item."""
+        return cls(np.full((items, limit), NOBODY, np.int64), np.zeros((items, limit)))
+
+
+class ModelBroken(Exception):
+    """Saved files do not hold the model that was wanted; says which file, what was found and what was wanted."""
+
+
+class Model(ABC):
+    """A fitted model: it holds arrays, never the trainer that made them."""
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def tracks(self) -> int:
+        """How many tracks it knows."""
+
+    @abstractmethod
+    def recommend(self, taste: Taste, k: int, exclude: Positions | None = None) -> Ranked:
+        """The best `k` tracks for this taste, none of those in `exclude`."""
+
+    @abstractmethod
+    def scores(self, taste: Taste, items: Positions) -> Floats:
+        """What `recommend` ranks by, for these tracks [items]."""
+
+    @abstractmethod
+    def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:
+        """Which single plays lower an item's score when taken back.
+
+        `plays` [history] is the weight of the one play that would be taken back, for each track of the taste.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write it into a folder: npz and JSON, the same bytes for the same model."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises `ModelBroken`."""
+
+    def recommend_many(self, tastes: Sequence[Taste], k: int) -> Positions:
+        """The best `k` for each taste [tastes, k], filled up with `NOBODY`."""
+        lists = np.full((len(tastes), k), NOBODY, np.int64)
+        for row, taste in zip(lists, tastes, strict=True):
+            items = self.recommend(taste, k).items
+            row[: len(items)] = items
+        return lists
+
+
+def ranked(items: Positions, scores: npt.NDArray[np.floating], k: int) -> Ranked:
+    """The best `k` of scored items: by score as float32, ties by position, minus infinity left out."""
+    rounded = scores.astype(np.float32)
+    if k < len(rounded):
+        worst = np.partition(rounded, len(rounded) - k)[len(rounded) - k] if k else np.float32(np.inf)
+        kept = np.flatnonzero((rounded >= worst) & (rounded > -np.inf))
+    else:
+        kept = np.flatnonzero(rounded > -np.inf)
+    best = kept[np.lexsort((items[kept], -rounded[kept]))][:k]
+    return Ranked(items[best].astype(np.int64), rounded[best])
+
+
+def cited(drops: Floats, limit: int, noise: float = 0.0) -> Citations:
+    """The largest `drops` [items, history] of each item that exceed `noise`, at most `limit`; ties by place."""
+    items, history = drops.shape
+    found = Citations.none(items, limit)
+    width = min(limit, history)
+    if width == 0:
+        return found
+    order = np.argsort(-drops, axis=1, kind="stable")[:, :width]
+    best = np.take_along_axis(drops, order, axis=1)
+    lowers = best > noise
+    found.places[:, :width] = np.where(lowers, order, NOBODY)
+    found.drops[:, :width] = np.where(lowers, best, 0.0)
+    return found

@@ -1,0 +1,123 @@
+"""Models beside each other on the same cases, with intervals, segments and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.base import Floats, Model, Positions
+from models.evaluation.bootstrap import Interval, interval, paired
+from models.evaluation.metrics import accuracy, spread
+from models.evaluation.splits import Cases, Split, per_listener
+
+K = 20
+SEGMENTS = (
+    ("cold: no play", 0, 0),
+    ("light: 1 to 9", 1, 9),
+    ("regular: 10 to 49", 10, 49),
+    ("heavy: 50 and more", 50, None),
+)
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A model, and whether it is told the session so far (`fresh`) or answers from the training data alone."""
+
+    model: Model
+    fresh: bool
+    uses: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model's figures. `sums` are by metric and listener [listeners], over `cases` [listeners]."""
+
+    name: str
+    uses: str
+    sums: Mapping[str, Floats]
+    cases: Floats
+    spread: Mapping[str, float]
+    lists: Positions
+
+    def mean(self, metric: str) -> Interval:
+        """The mean over all cases, and its interval over listeners."""
+        return interval(self.sums[metric], self.cases)
+
+    def by_listener(self, metric: str, chosen: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Each listener's own mean [listeners], of those chosen: what the gate compares."""
+        values = self.sums[metric] / self.cases
+        return values if chosen is None else values[chosen]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All models on one split."""
+
+    split: Split
+    k: int
+    outcomes: tuple[Outcome, ...]
+
+    def of(self, name: str) -> Outcome:
+        """The outcome of that model. Raises KeyError."""
+        return {outcome.name: outcome for outcome in self.outcomes}[name]
+
+    @property
+    def warm(self) -> npt.NDArray[np.bool_]:
+        """Which listeners [listeners] have a play in the training data."""
+        return self.split.activity > 0
+
+    def document(self) -> dict[str, Any]:
+        """All figures, as JSON has them."""
+        return {
+            "split": self.split.name,
+            "boundary": self.split.boundary,
+            "k": self.k,
+            "listeners": len(self.split.activity),
+            "warm_listeners": int(self.warm.sum()),
+            "steps": len(self.split.cases),
+            "tracks": self.split.known,
+            "models": {outcome.name: self._figures(outcome) for outcome in self.outcomes},
+        }
+
+    def _figures(self, outcome: Outcome) -> dict[str, Any]:
+        means = {metric: outcome.mean(metric) for metric in outcome.sums}
+        ndcg = f"ndcg@{self.k}"
+        against = paired(outcome.sums[ndcg], self.outcomes[0].sums[ndcg], outcome.cases)
+        return {
+            **{metric: found.mean for metric, found in means.items()},
+            "intervals": {metric: [found.low, found.high] for metric, found in means.items()},
+            **outcome.spread,
+            "uses": outcome.uses,
+            f"{ndcg} minus {self.outcomes[0].name}": asdict(against),
+            "segments": {name: self._segment(outcome, chosen) for name, chosen in self._segments()},
+        }
+
+    def _segments(self) -> Iterable[tuple[str, npt.NDArray[np.bool_]]]:
+        plays = self.split.activity
+        for name, low, high in SEGMENTS:
+            chosen = (plays >= low) & (plays <= (plays.max() if high is None else high))
+            if chosen.any():
+                yield name, chosen
+
+    def _segment(self, outcome: Outcome, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
+        cases = outcome.cases[chosen].sum()
+        means = {metric: float(sums[chosen].sum() / cases) for metric, sums in outcome.sums.items()}
+        return {"listeners": int(chosen.sum()), **means}
+
+
+def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Evaluation:
+    """Ask each for its lists and measure them; the first is what the others are compared with."""
+    return Evaluation(split, k, tuple(_outcome(contestant, split, k) for contestant in contestants))
+
+
+def _outcome(contestant: Contestant, split: Split, k: int) -> Outcome:
+    cases: Cases = split.cases
+    lists = contestant.model.recommend_many(cases.fresh if contestant.fresh else cases.trained, k)
+    sums = {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, k).items()}
+    counts = per_listener(cases, np.ones(len(cases)))
+    spreads = spread(lists, split.train.popularity)
+    return Outcome(contestant.model.name, contestant.uses, sums, counts, spreads, lists)

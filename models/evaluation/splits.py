@@ -1,0 +1,236 @@
+"""What a model may know, and what it is asked: the last session out, and a global split by time.
+
+Positions below `known` are tracks of the training data; tracks that only the test holds come after them, so that they
+count as relevant and are never recommended. Nothing from after the boundary reaches the training side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array
+
+from models.base import Floats, Interactions, Positions, Taste, TrackPosition
+from models.history import History, Known, day_number, weights_of
+
+LAST_SESSION, TIME = "last-session", "time"
+FEWEST_SESSIONS = 3
+TEST_SHARE, FEWEST_TEST_DAYS = 0.10, 7
+LISTENERS_AT_MOST, SAMPLE_SEED = 20_000, 13
+
+
+class SplitImpossible(Exception):
+    """The plays cannot be split as asked; says what was found and what was wanted."""
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Test cases: what each asks of a model, and the answers that count as right.
+
+    `listener` [cases] is a place in 0..listeners-1; the relevant positions of case i are
+    `relevant[starts[i]:starts[i + 1]]`, each once. `trained` are tastes by the training data alone, `fresh` by all that
+    is known at that moment: in the last session also the tracks up to and including the current one.
+    """
+
+    listener: Positions
+    starts: Positions
+    relevant: Positions
+    trained: tuple[Taste, ...]
+    fresh: tuple[Taste, ...]
+
+    def __len__(self) -> int:
+        return len(self.listener)
+
+
+@dataclass(frozen=True)
+class Split:
+    """`boundary` says in words where the line is. `activity` [listeners] counts plays in the training data."""
+
+    name: str
+    boundary: str
+    known: int
+    train: Interactions
+    cases: Cases
+    activity: Positions
+
+
+@dataclass(frozen=True)
+class SessionPlays:
+    """One row a play: labels of the listener, track and session, and the start (UTC, seconds or milliseconds)."""
+
+    listeners: npt.NDArray[Any]
+    tracks: npt.NDArray[Any]
+    sessions: npt.NDArray[Any]
+    started: Positions
+
+
+def last_session(plays: SessionPlays) -> Split:
+    """Hold out the last session of every listener with at least 3; each step within it is a case.
+
+    Weights are plain counts of plays, undecayed, and a taste is in the order of first hearing.
+    Raises `SplitImpossible` where nobody has 3 sessions.
+    """
+    order = np.lexsort((plays.started, plays.sessions))  # stable: plays of one second stay in the order of the file
+    listeners, sessions, started = plays.listeners[order], plays.sessions[order], plays.started[order]
+    held = np.isin(sessions, _last_sessions(listeners, sessions, started))
+    if not held.any():
+        raise SplitImpossible(f"last session out: nobody has {FEWEST_SESSIONS} sessions; wanted one listener at least")
+    track_of, known = _training_first(plays.tracks[order], ~held)
+    train = _Training.of(listeners[~held], track_of[~held], sessions[~held], started[~held], known)
+    return _session_split(train, listeners[held], track_of[held], sessions[held], known)
+
+
+def time_split(history: History, split_day: date, as_of: date) -> Split:
+    """Train on plays before `split_day`; ask each listener with a play in [`split_day`, `as_of`) for those tracks.
+
+    The current track is the last one before the split. At most 20,000 listeners are asked, drawn by a fixed seed.
+    Raises `SplitImpossible` where either side has no play.
+    """
+    before = history.known_before(split_day)
+    later = (history.days >= day_number(split_day)) & (history.days < day_number(as_of)) & (history.plays > 0)
+    if not later.any() or not before.interactions.weights.nnz:
+        raise SplitImpossible(f"split at {split_day} as of {as_of}: no play on one side; wanted some on both")
+    pairs = np.unique(np.stack([history.listeners[later], history.tracks[later]]), axis=1)
+    pairs = pairs[:, np.isin(pairs[0], _sampled(np.unique(pairs[0])))]
+    asked, starts = np.unique(pairs[0], return_index=True)
+    rows = _places(asked, before.listeners)
+    tastes = tuple(_taste_of(before, int(row)) for row in rows)
+    activity = np.where(rows >= 0, before.plays[rows], 0)
+    relevant = _known_or_beyond(pairs[1], before.tracks)
+    cases = Cases(np.arange(len(asked)), np.append(starts, pairs.shape[1]), relevant, tastes, tastes)
+    boundary = f"plays before {split_day} train; plays from {split_day} up to, not including, {as_of} test"
+    return Split(TIME, boundary, len(before.tracks), before.interactions, cases, activity)
+
+
+def default_split_day(first: date, as_of: date) -> date:
+    """A tenth of the days is for testing, a week at least, and never more than half.
+
+    Raises `SplitImpossible` where there are not two days to divide.
+    """
+    days = (as_of - first).days
+    if days < 2:
+        raise SplitImpossible(f"plays from {first} up to {as_of}: {days} day; wanted two to split in time")
+    return as_of - timedelta(days=min(max(FEWEST_TEST_DAYS, round(TEST_SHARE * days)), days // 2))
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Rows are `listener_labels`; a history in order of first hearing is `tastes` by row."""
+
+    listener_labels: npt.NDArray[Any]
+    interactions: Interactions
+    tastes: tuple[Taste, ...]
+    activity: Positions
+
+    @classmethod
+    def of(
+        cls,
+        listeners: npt.NDArray[Any],
+        tracks: Positions,
+        sessions: npt.NDArray[Any],
+        started: Positions,
+        known: int,
+    ) -> _Training:
+        labels, rows = np.unique(listeners, return_inverse=True)
+        ones = np.ones(len(tracks), np.float32)
+        weights = csr_array(coo_array((ones, (rows, tracks)), shape=(len(labels), known)))
+        follows = sessions[1:] == sessions[:-1]
+        pairs = (tracks[:-1][follows], tracks[1:][follows])
+        transitions = csr_array(coo_array((np.ones(len(pairs[0]), np.float32), pairs), shape=(known, known)))
+        popularity = np.bincount(tracks, minlength=known).astype(np.float64)
+        tastes = tuple(_by_first_hearing(rows, tracks, started, len(labels)))
+        activity = np.bincount(rows, minlength=len(labels))
+        return cls(labels, Interactions(weights, transitions, popularity), tastes, activity)
+
+
+def _by_first_hearing(rows: Positions, tracks: Positions, started: Positions, listeners: int) -> Iterator[Taste]:
+    order = np.lexsort((started, rows))
+    bounds = np.searchsorted(rows[order], np.arange(listeners + 1))
+    for start, stop in pairwise(bounds):
+        heard, first, times = np.unique(tracks[order[start:stop]], return_index=True, return_counts=True)
+        by_first = np.argsort(first)
+        yield Taste(heard[by_first], times[by_first].astype(np.float64))
+
+
+def _session_split(
+    train: _Training, listeners: npt.NDArray[Any], tracks: Positions, sessions: npt.NDArray[Any], known: int
+) -> Split:
+    """The cases of the held-out plays, which are in order of session and start."""
+    step = np.flatnonzero(sessions[1:] == sessions[:-1])
+    asked, listener = np.unique(listeners[step], return_inverse=True)
+    rows = _places(asked, train.listener_labels)
+    opened = np.searchsorted(sessions, sessions[step])  # sessions are sorted: where each one begins
+    trained, fresh = [], []
+    for row, start, now in zip(rows[listener], opened, step, strict=True):
+        current = TrackPosition(int(tracks[now])) if tracks[now] < known else None
+        base = train.tastes[row] if row >= 0 else Taste.unknown()
+        trained.append(Taste(base.tracks, base.weights, current))
+        fresh.append(_with_session(base, tracks[start : now + 1], known, current))
+    cases = Cases(listener, np.arange(len(step) + 1), tracks[step + 1], tuple(trained), tuple(fresh))
+    activity = np.where(rows >= 0, train.activity[rows], 0)
+    boundary = f"the last session of each listener with at least {FEWEST_SESSIONS} tests, all other plays train"
+    return Split(LAST_SESSION, boundary, known, train.interactions, cases, activity)
+
+
+def _with_session(base: Taste, heard: Positions, known: int, current: TrackPosition | None) -> Taste:
+    """The training taste and the plays of the session so far, each a play of today."""
+    tracks = np.concatenate([base.tracks, heard[heard < known]])
+    weights = np.concatenate([base.weights, np.ones(len(tracks) - len(base.tracks))])
+    each, first, place = np.unique(tracks, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return Taste(each[order], np.bincount(place, weights, len(each)).astype(np.float64)[order], current)
+
+
+def _last_sessions(listeners: npt.NDArray[Any], sessions: npt.NDArray[Any], started: Positions) -> npt.NDArray[Any]:
+    """The session that began last, of each listener with enough of them; rows are in order of session and start."""
+    each, first = np.unique(sessions, return_index=True)
+    _, owner, count = np.unique(listeners[first], return_inverse=True, return_counts=True)
+    order = np.lexsort((each, started[first], owner))
+    last = np.append(np.flatnonzero(np.diff(owner[order])), len(order) - 1)
+    return each[order[last]][count[owner[order[last]]] >= FEWEST_SESSIONS]
+
+
+def _training_first(tracks: npt.NDArray[Any], in_training: npt.NDArray[np.bool_]) -> tuple[Positions, int]:
+    """Positions of the plays' tracks, those of the training data first, and how many these are."""
+    labels = np.unique(tracks[in_training])
+    return _known_or_beyond(tracks, labels), len(labels)
+
+
+def _known_or_beyond(labels: npt.NDArray[Any], known: npt.NDArray[Any]) -> Positions:
+    """The place of each label among the sorted `known`; labels that are not among them get places after their end."""
+    places = _places(labels, known)
+    unknown = places < 0
+    places[unknown] = len(known) + np.unique(labels[unknown], return_inverse=True)[1]
+    return places
+
+
+def _places(labels: npt.NDArray[Any], among: npt.NDArray[Any]) -> Positions:
+    """The place of each label in the sorted `among`, -1 where it is not there."""
+    if not len(among):
+        return np.full(len(labels), -1, np.int64)
+    place = np.minimum(np.searchsorted(among, labels), len(among) - 1)
+    return np.where(among[place] == labels, place, -1).astype(np.int64)
+
+
+def _taste_of(known: Known, row: int) -> Taste:
+    if row < 0:
+        return Taste.unknown()
+    last = int(known.last_tracks[row])
+    return Taste(*weights_of(known.interactions.weights, row), TrackPosition(last) if last >= 0 else None)
+
+
+def _sampled(listeners: Positions) -> Positions:
+    if len(listeners) <= LISTENERS_AT_MOST:
+        return listeners
+    return np.random.default_rng(SAMPLE_SEED).choice(listeners, LISTENERS_AT_MOST, replace=False)
+
+
+def per_listener(cases: Cases, values: Floats) -> Floats:
+    """Sums of the cases' values by listener [listeners]."""
+    return np.bincount(cases.listener, values).astype(np.float64)
