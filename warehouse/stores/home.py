@@ -27,6 +27,10 @@ class Home:
         return self.root / "models"
 
     @property
+    def candidate(self) -> Path:
+        return self.root / "candidate"
+
+    @property
     def rows(self) -> Path:
         return self.root / "rows.db"
 

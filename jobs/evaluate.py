@@ -1,0 +1,68 @@
+"""model.candidate -> model.evaluation: both configurations, and simpler models, on the days after the split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from jobs.candidate import Brief, CandidateFolder, history_before, split_of
+from jobs.run import JobRun
+from models.als import AlsModel
+from models.evaluation.run import Contestant, Evaluation, evaluate
+from models.evaluation.splits import Split
+from models.popularity import fit_popularity
+from models.repeat import fit_repeat
+from models.transitions import TransitionsConfig, fit_transitions
+
+METRIC = "ndcg@20"
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """NDCG@20 by test listener [listeners], in one order for all; `figures` are the whole evaluation."""
+
+    candidate: list[float]
+    published: list[float] | None
+    popularity: list[float]
+    figures: dict[str, Any]
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """What was measured; None where there was too little history to measure on."""
+
+    measured: Measured | None
+
+
+def main(run: JobRun) -> None:
+    """Measure, and leave the figures where the gate and the artifact find them."""
+    folder = CandidateFolder(run.wiring.home.candidate)
+    brief = folder.brief(run.as_of)
+    if brief.split_day is None:
+        folder.write("evaluation", Evaluated(None))
+        return
+    split = split_of(history_before(run.lake, run.as_of), brief)
+    evaluation = evaluate(_contestants(split, AlsModel.load(folder.model("candidate"))), split)
+    measured = _measured(folder, brief, split, evaluation)
+    folder.write("evaluation", Evaluated(measured))
+    run.tally.read += len(split.cases)
+    run.tally.facts[METRIC] = round(sum(measured.candidate) / len(measured.candidate), 4)
+
+
+def _contestants(split: Split, als: AlsModel) -> list[Contestant]:
+    train = split.train
+    return [
+        Contestant(fit_popularity(train), False, "decayed plays of everybody"),
+        Contestant(fit_repeat(train), False, "the listener's own decayed plays"),
+        Contestant(fit_transitions(train, TransitionsConfig()), False, "the last track before the split"),
+        Contestant(als, False, "the listener's decayed plays"),
+    ]
+
+
+def _measured(folder: CandidateFolder, brief: Brief, split: Split, evaluation: Evaluation) -> Measured:
+    candidate = evaluation.of("als").by_listener(METRIC).tolist()
+    published = None if brief.published is None else candidate
+    if folder.model("published").exists():
+        other = Contestant(AlsModel.load(folder.model("published")), False, "as published")
+        published = evaluate([other], split).of("als").by_listener(METRIC).tolist()
+    popularity = evaluation.of("popularity").by_listener(METRIC).tolist()
+    return Measured(candidate, published, popularity, evaluation.document())

@@ -1,0 +1,69 @@
+"""model.verdict and features.* -> model.published and rows: fit once on everything before the day, and serve it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.als_engines import fit
+from jobs.candidate import Brief, CandidateFolder
+from jobs.evaluate import Evaluated, Measured
+from jobs.gate import Decision
+from jobs.run import JobRun, StepRefused
+from jobs.serving_rows import write_rows
+from jobs.training_data import TrainingData, training_data
+from models.als import AlsConfig
+from models.artifact import Artifact, artifact_sha256
+from models.popularity import fit_popularity
+from models.registry import Registry
+from models.repeat import fit_repeat
+from models.transitions import TransitionsConfig, fit_transitions
+from warehouse.tables import FEATURES_MATRIX, FEATURES_TRANSITIONS
+
+
+def main(run: JobRun) -> None:
+    """Write the rows, then the artifact, and only then move the pointer: an answer never finds half of it."""
+    folder = CandidateFolder(run.wiring.home.candidate)
+    brief = folder.brief(run.as_of)
+    decision = folder.read("verdict", Decision, "gate")
+    if not decision.passed:
+        raise StepRefused("the gate has refused this candidate: " + " ".join(decision.reasons))
+    measured = folder.read("evaluation", Evaluated, "evaluate").measured
+    artifact = _artifact(run, brief, measured)
+    rows = run.wiring.open_rows()
+    try:
+        run.tally.written += write_rows(run, rows)
+    finally:
+        rows.close()
+    registry = Registry(run.wiring.home.models, run.wiring.keep_models)
+    version = registry.publish(artifact)
+    run.tally.facts |= {"model_version": version, "artifact_sha256": artifact_sha256(registry.folder(version))}
+
+
+def _artifact(run: JobRun, brief: Brief, measured: Measured | None) -> Artifact:
+    matrix = run.lake.read(FEATURES_MATRIX)
+    data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of))
+    run.tally.read += matrix.num_rows
+    return Artifact(
+        as_of=run.as_of,
+        split_day=brief.split_day,
+        catalog=data.catalog,
+        als=fit(run, data.interactions, AlsConfig(**brief.candidate)),
+        popularity=fit_popularity(data.interactions),
+        repeat=fit_repeat(data.interactions),
+        transitions=fit_transitions(data.interactions, TransitionsConfig()),
+        counts=_counts(data),
+        metrics=_metrics(measured),
+    )
+
+
+def _counts(data: TrainingData) -> dict[str, int]:
+    return {
+        "listeners": data.interactions.listeners,
+        "tracks": data.interactions.tracks,
+        "pairs": int(data.interactions.weights.nnz),
+        "transitions": int(data.interactions.transitions.nnz),
+    }
+
+
+def _metrics(measured: Measured | None) -> dict[str, Any]:
+    return measured.figures if measured else {}
