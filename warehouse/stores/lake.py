@@ -86,7 +86,7 @@ class Lake:
     def version(self, table: Table) -> int | None:
         """The newest version, or None where there is none."""
         try:
-            return int(DeltaTable(self.location(table), without_files=True).version())
+            return int(DeltaTable(self.location(table)).version())
         except TableNotFoundError:
             return None
 
@@ -183,7 +183,7 @@ class Lake:
     def transaction(self, table: Table, app_id: str) -> int | None:
         """The last number that was committed for `app_id` with rows of this table."""
         try:
-            return DeltaTable(self.location(table), without_files=True).transaction_version(app_id)
+            return DeltaTable(self.location(table)).transaction_version(app_id)
         except TableNotFoundError:
             return None
 
@@ -207,7 +207,7 @@ class Lake:
 
     def rows_written(self, table: Table) -> int:
         """How many rows the newest commit added."""
-        metrics = DeltaTable(self.location(table), without_files=True).history(1)[0].get("operationMetrics", {})
+        metrics = DeltaTable(self.location(table)).history(1)[0].get("operationMetrics", {})
         return int(metrics.get("numOutputRows") or metrics.get("num_added_rows") or 0)
 
     def content_hash(self, table: Table) -> str:
