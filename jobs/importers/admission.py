@@ -31,25 +31,24 @@ _NAMES = ("title", "artist", "album")
 
 @dataclass(frozen=True)
 class Admitted:
-    """The plays of a batch, each with all that raw.plays and raw.tracks want, and the rows that are none."""
+    """The good rows of a batch, each with all that raw.plays and raw.tracks want of it, and the bad ones."""
 
-    plays: pa.Table
+    rows: pa.Table
     quarantined: list[Unreadable]
 
 
 def admitted(told: Told, now_ms: int) -> Admitted:
-    """Rows that can be plays, completed with track and play ids; the others with the reason against each."""
+    """Rows that can be plays (or tracks), completed with the ids they lack; the others with the reason against each."""
     rows = _completed(told.rows)
-    reasons = _reasons(rows, told, now_ms)
-    good = np.array([reason is None for reason in reasons], bool) if reasons else None
     quarantined = list(told.unreadable)
-    if reasons is not None and good is not None:
+    reasons = _reasons(rows, told, now_ms)
+    if reasons is not None:
         lines = rows["line"].to_pylist()
         quarantined += [
             Unreadable(lines[i], reason, told.content(i)) for i, reason in enumerate(reasons) if reason is not None
         ]
-        rows = rows.filter(pa.array(good))
-    return Admitted(_identified(rows), [_cut(row) for row in quarantined])
+        rows = rows.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
+    return Admitted(rows if told.of_tracks else _identified(rows), [_cut(row) for row in quarantined])
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,7 @@ class _Check:
     column: str
     bad: Callable[[pa.ChunkedArray, int], pa.ChunkedArray]
     wanted: str
+    of_tracks: bool = False  # whether it also holds where rows tell of tracks alone
 
 
 def _missing(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
@@ -94,20 +94,21 @@ _CHECKS = (
     _Check("started_ms", _missing, "a time"),
     _Check("started_ms", _too_early, f"{MIN_STARTED_MS} (2000-01-01) or later"),
     _Check("started_ms", _in_the_future, "a time that is not in the future"),
-    _Check("source_track_id", _missing, "an id of the track, or its artist and title"),
-    _Check("source_track_id", _no_id, _ID),
+    _Check("source_track_id", _missing, "an id of the track, or its artist and title", of_tracks=True),
+    _Check("source_track_id", _no_id, _ID, of_tracks=True),
     _Check("listener_id", _missing, "an id of the listener"),
     _Check("listener_id", _no_id, _ID),
     _Check("play_id", _no_id, _ID),
     _Check("source", _no_label, _LABEL),
     _Check("played_ms", _no_length, _LENGTH),
-    _Check("track_ms", _no_length, _LENGTH),
+    _Check("track_ms", _no_length, _LENGTH, of_tracks=True),
 )
 
 
 def _reasons(rows: pa.Table, told: Told, now_ms: int) -> list[str | None] | None:
     """The first reason against each row, or None where nothing is against any of them."""
-    flagged = [(check, _flags(check.bad(rows[check.column], now_ms))) for check in _CHECKS]
+    checks = [check for check in _CHECKS if check.of_tracks or not told.of_tracks]
+    flagged = [(check, _flags(check.bad(rows[check.column], now_ms))) for check in checks]
     if told.faults is None and not any(flags.any() for _, flags in flagged):
         return None
     reasons: list[str | None] = list(told.faults) if told.faults is not None else [None] * len(rows)

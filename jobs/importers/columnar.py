@@ -1,17 +1,35 @@
-"""Parquet read in batches of bounded size; whatever is wrong with the file is one clear refusal."""
+"""Tables read in slabs of bounded size, Parquet and CSV alike; whatever is wrong with a file is one clear refusal."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
-from jobs.importers.told import BATCH_ROWS, ImportRefused
+from jobs.importers.sample import Sample
+from jobs.importers.told import BATCH_ROWS, MAX_LINE_BYTES, ImportRefused, Unreadable
 
 MAGIC = b"PAR1"
+EMPTY_ROW = "an empty row"
+
+
+@dataclass(frozen=True)
+class Slab:
+    """Some rows of a table: its columns by name, their line numbers, and what in between was no row."""
+
+    columns: Mapping[str, pa.Array]
+    lines: pa.Array
+    content: Callable[[int], str]
+    unreadable: Sequence[Unreadable] = ()
+    empty: int = 0
 
 
 def parquet_columns(path: Path, name: str) -> tuple[str, ...]:
@@ -20,26 +38,107 @@ def parquet_columns(path: Path, name: str) -> tuple[str, ...]:
         with pq.ParquetFile(path) as file:
             return tuple(file.schema_arrow.names)
     except (pa.ArrowException, OSError) as error:
-        raise _refusal(name, error) from error
+        raise _damaged(name, error) from error
 
 
-def parquet_batches(path: Path, name: str, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """The number of its first row, from 1, and each batch. Raises `ImportRefused` where the file is damaged."""
+def parquet_slabs(path: Path, name: str, columns: Sequence[str]) -> Iterator[Slab]:
+    """Those columns; a line is the number of a row, from 1. Raises `ImportRefused` where the file is damaged."""
     first = 1
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(columns)):
                 batch.validate(full=True)
-                yield first, batch
+                yield _parquet_slab(batch, first)
                 first += len(batch)
     except (pa.ArrowException, OSError) as error:
-        raise _refusal(name, error) from error
+        raise _damaged(name, error) from error
 
 
-def row_text(batch: pa.RecordBatch, position: int) -> str:
-    """One row as JSON, for the quarantine."""
+def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool) -> Iterator[Slab]:
+    """All columns, as bytes; a line is the number of a record, from 1, the header included.
+
+    Raises `ImportRefused` where a line is longer than `MAX_LINE_BYTES`.
+    """
+    if header and len(sample.text.splitlines()) < 2 and len(sample.head) < MAX_LINE_BYTES:
+        return
+    torn: list[Unreadable] = []
+    first = 2 if header else 1
+    try:
+        with _opened(path, sample, names, header, torn) as batches:
+            for batch in batches:
+                yield _csv_slab(batch, first, tuple(torn))
+                first += len(batch) + len(torn)
+                torn.clear()
+    except pa.ArrowInvalid as error:
+        raise _not_csv(sample.name, error) from error
+    if torn:
+        yield Slab({name: pa.nulls(0, pa.binary()) for name in names}, pa.nulls(0, pa.int64()), str, tuple(torn))
+
+
+def _opened(
+    path: Path, sample: Sample, names: Sequence[str], header: bool, torn: list[Unreadable]
+) -> pyarrow.csv.CSVStreamingReader:
+    def tear(row: pyarrow.csv.InvalidRow) -> str:
+        reason = f"found {row.actual_columns} fields; wanted {row.expected_columns}"
+        torn.append(Unreadable(row.number, reason, row.text or ""))
+        return "skip"
+
+    numbered = [str(position) for position in range(len(names))]
+    return pyarrow.csv.open_csv(
+        path,
+        pyarrow.csv.ReadOptions(
+            use_threads=False, block_size=MAX_LINE_BYTES, column_names=numbered, skip_rows=int(header)
+        ),
+        pyarrow.csv.ParseOptions(
+            delimiter=sample.delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=tear
+        ),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(numbered, pa.binary()),
+            check_utf8=False,
+            null_values=[""],
+            strings_can_be_null=True,
+        ),
+    )
+
+
+def _parquet_slab(batch: pa.RecordBatch, first: int) -> Slab:
+    lines = pa.array(np.arange(first, first + len(batch)), pa.int64())
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    return Slab(columns, lines, lambda position: _as_json(batch, position))
+
+
+def _csv_slab(batch: pa.RecordBatch, first: int, torn: Sequence[Unreadable]) -> Slab:
+    """Columns are numbered; rows without any value are taken out, and torn ones have left gaps between the lines."""
+    every = np.arange(first, first + len(batch) + len(torn))
+    lines = np.setdiff1d(every, [row.line for row in torn], assume_unique=True)[: len(batch)]
+    filled = np.zeros(len(batch), bool)
+    for column in batch.columns:
+        filled |= column.is_valid().to_numpy(zero_copy_only=False)
+    kept = batch if filled.all() else batch.filter(pa.array(filled))
+    columns = dict(zip(kept.schema.names, kept.columns, strict=True))
+    empty = int(len(batch) - filled.sum())
+    return Slab(columns, pa.array(lines[filled], pa.int64()), lambda at: _as_csv(kept, at), torn, empty)
+
+
+def _as_json(batch: pa.RecordBatch, position: int) -> str:
     return json.dumps(batch.slice(position, 1).to_pylist()[0], default=str, ensure_ascii=False)
 
 
-def _refusal(name: str, error: Exception) -> ImportRefused:
+def _as_csv(batch: pa.RecordBatch, position: int) -> str:
+    fields = [(column[position].as_py() or b"").decode(errors="replace") for column in batch.columns]
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(fields)
+    return line.getvalue()
+
+
+def _damaged(name: str, error: Exception) -> ImportRefused:
     return ImportRefused(f"reading {name}: found a damaged or cut-off Parquet file ({error}); wanted a whole one")
+
+
+def _not_csv(name: str, error: Exception) -> ImportRefused:
+    if "straddl" in str(error):
+        return ImportRefused(
+            f"reading {name}: found a line of more than {MAX_LINE_BYTES:,} bytes, or a quote that is never closed; "
+            "wanted CSV with shorter lines"
+        )
+    return ImportRefused(f"reading {name}: found what is no CSV ({error}); wanted lines of separated fields")

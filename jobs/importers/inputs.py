@@ -12,14 +12,23 @@ from jobs.importers.columnar import MAGIC, parquet_columns
 from jobs.importers.sample import HEAD_BYTES, Sample
 from jobs.importers.told import ImportRefused
 
-MAX_MEMBERS = 10_000
-MAX_ARCHIVE_BYTES = 8 << 30  # of an archive's files, unpacked
-MAX_RATIO = 200  # unpacked to packed: listening histories pack 10 to 50 times
-RATIO_FREE_BYTES = 1 << 20  # a small file may pack better than that
 CHUNK_BYTES = 1 << 20
 _ZIP_MAGIC = b"PK\x03\x04"
 _EMPTY_ZIP_MAGIC = b"PK\x05\x06"
 _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """What an archive may hold. Listening histories pack 10 to 50 to one; a small file may pack better than that."""
+
+    members: int = 10_000
+    unpacked_bytes: int = 8 << 30
+    ratio: int = 200
+    ratio_free_bytes: int = 1 << 20
+
+
+LIMITS = ArchiveLimits()
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Input:
         return Sample(self.name, head)
 
 
-def inputs(paths: Sequence[Path], scratch: Path) -> Iterator[Input]:
+def inputs(paths: Sequence[Path], scratch: Path, limits: ArchiveLimits = LIMITS) -> Iterator[Input]:
     """The files under those paths, in order of name; members of archives are unpacked into `scratch`.
 
     Raises `ImportRefused` where a path is not there or an archive is damaged, encrypted, or too large unpacked.
@@ -53,9 +62,9 @@ def inputs(paths: Sequence[Path], scratch: Path) -> Iterator[Input]:
     for path in paths:
         if path.is_dir():
             for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path))):
-                yield from _file(file, f"{path.name}/{file.relative_to(path).as_posix()}", scratch, alone=False)
+                yield from _file(file, f"{path.name}/{file.relative_to(path).as_posix()}", scratch, limits, alone=False)
         elif path.is_file():
-            yield from _file(path, path.name, scratch, alone=True)
+            yield from _file(path, path.name, scratch, limits, alone=True)
         else:
             raise ImportRefused(f"reading {path}: found nothing there; wanted a file, a folder or a zip archive")
 
@@ -64,20 +73,20 @@ def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _file(path: Path, name: str, scratch: Path, *, alone: bool) -> Iterator[Input]:
+def _file(path: Path, name: str, scratch: Path, limits: ArchiveLimits, *, alone: bool) -> Iterator[Input]:
     with path.open("rb") as file:
         magic = file.read(4)
     if magic in (_ZIP_MAGIC, _EMPTY_ZIP_MAGIC):
-        yield from _members(path, name, scratch)
+        yield from _members(path, name, scratch, limits)
     else:
         yield Input(name, path, alone)
 
 
-def _members(path: Path, name: str, scratch: Path) -> Iterator[Input]:
+def _members(path: Path, name: str, scratch: Path, limits: ArchiveLimits) -> Iterator[Input]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-            _refuse_unsafe(name, members)
+            _refuse_unsafe(name, members, limits)
             for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
                 unpacked = scratch / f"{zlib.crc32(name.encode()):08x}-{number}"
                 _unpack(archive, member, unpacked)
@@ -93,26 +102,26 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> 
             file.write(chunk)
 
 
-def _refuse_unsafe(name: str, members: Sequence[zipfile.ZipInfo]) -> None:
+def _refuse_unsafe(name: str, members: Sequence[zipfile.ZipInfo], limits: ArchiveLimits) -> None:
     total = sum(member.file_size for member in members)
-    if len(members) > MAX_MEMBERS or total > MAX_ARCHIVE_BYTES:
+    if len(members) > limits.members or total > limits.unpacked_bytes:
         raise ImportRefused(
             f"reading {name}: found {len(members):,} files of {total:,} bytes unpacked; "
-            f"wanted at most {MAX_MEMBERS:,} files and {MAX_ARCHIVE_BYTES:,} bytes"
+            f"wanted at most {limits.members:,} files and {limits.unpacked_bytes:,} bytes"
         )
     for member in members:
-        if complaint := _complaint(member):
+        if complaint := _complaint(member, limits):
             raise ImportRefused(f"reading {name}: found {complaint}")
 
 
-def _complaint(member: zipfile.ZipInfo) -> str | None:
+def _complaint(member: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
     """What is wrong with a member before any of it is unpacked, and what was wanted; None where nothing is."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         return f"a member named {member.filename!r}, which leaves its folder; wanted plain relative names"
     if member.flag_bits & 1:
         return f"{member.filename!r} encrypted; wanted an archive without a password: unpack it first"
-    if member.file_size > RATIO_FREE_BYTES and member.file_size > MAX_RATIO * max(member.compress_size, 1):
+    if member.file_size > limits.ratio_free_bytes and member.file_size > limits.ratio * max(member.compress_size, 1):
         ratio = member.file_size // max(member.compress_size, 1)
-        return f"{member.filename!r} packed {ratio:,} to 1; wanted at most {MAX_RATIO} to 1 (a zip bomb?)"
+        return f"{member.filename!r} packed {ratio:,} to 1; wanted at most {limits.ratio} to 1 (a zip bomb?)"
     return None

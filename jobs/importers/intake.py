@@ -10,12 +10,12 @@ from hashlib import blake2b
 from pathlib import Path
 
 from jobs.importers.admission import admitted
-from jobs.importers.formats import BY_NAME, FORMATS, Format
+from jobs.importers.formats import BY_NAME, FORMATS, TRACKS, Format
 from jobs.importers.inputs import Input, inputs
 from jobs.importers.landing import Landed, land
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
-from jobs.importers.told import ImportRefused
+from jobs.importers.told import ImportRefused, Told
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
@@ -62,10 +62,11 @@ class Days:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an import did: rows = added + repeated + ignored + quarantined.
+    """What an import did: rows = added + repeated + ignored + quarantined, all of them rows that tell of plays.
 
     `reasons` says why rows were ignored; `skipped` are files of a folder or an archive that no format claims; `tracks`
-    counts those that are new or have more known of them; `days` is None where no play was added.
+    counts those that are new or have more known of them; `track_rows` are the rows of files that tell of tracks alone;
+    `days` is None where no play was added.
     """
 
     import_id: str
@@ -78,6 +79,7 @@ class Summary:
     quarantined: int
     reasons: Mapping[str, int]
     tracks: int
+    track_rows: int
     days: Days | None
 
 
@@ -134,15 +136,22 @@ class _Reader:
         listener = _listener(found, file, self.request)
         reading = Reading(file.name, sample, listener, self.request.source, self.request.columns)
         for told in found.read(file.path, reading):
-            checked = admitted(told, self.now_ms)
-            self.staging.add_quarantine(file.name, checked.quarantined)
-            self.staging.add_plays(checked.plays)
-            tally.rows += told.count
-            tally.quarantined += len(checked.quarantined)
-            tally.ignored += sum(told.ignored.values())
-            self.reasons.update(told.ignored)
+            self._stage(told, tally)
             if self.progress:
                 self.progress(file.name, self.total("rows"))
+
+    def _stage(self, told: Told, tally: FileTally) -> None:
+        checked = admitted(told, self.now_ms)
+        self.staging.add_quarantine(tally.file, checked.quarantined)
+        if told.of_tracks:
+            self.staging.add_tracks(checked.rows)
+            tally.track_rows += told.count
+        else:
+            self.staging.add_plays(checked.rows)
+            tally.rows += told.count
+        tally.quarantined += len(checked.quarantined)
+        tally.ignored += sum(told.ignored.values())
+        self.reasons.update(told.ignored)
 
 
 def _format_of(file: Input, sample: Sample, request: Request) -> Format | None:
@@ -196,7 +205,8 @@ def _digest(path: Path) -> str:
 
 
 def _summary(reader: _Reader, landed: Landed) -> Summary:
-    rows, ignored, quarantined = (reader.total(name) for name in ("rows", "ignored", "quarantined"))
+    plays = [file for file in reader.files if file.format != TRACKS]
+    rows, ignored, quarantined = (sum(getattr(f, name) for f in plays) for name in ("rows", "ignored", "quarantined"))
     days = None
     if landed.first_day is not None and landed.last_day is not None:
         days = Days(landed.first_day.isoformat(), landed.last_day.isoformat(), landed.days)
@@ -211,5 +221,6 @@ def _summary(reader: _Reader, landed: Landed) -> Summary:
         quarantined=quarantined,
         reasons=dict(reader.reasons),
         tracks=landed.tracks,
+        track_rows=reader.total("track_rows"),
         days=days,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.importers.columnar import parquet_batches, row_text
+from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.told import Told, told_table
 from jobs.importers.typed import instant_ms, length_ms, text
@@ -24,22 +24,21 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
 
 
 def read(path: Path, reading: Reading) -> Iterator[Told]:
-    """Its rows, a batch at a time."""
-    for first, batch in parquet_batches(path, reading.name, COLUMNS):
-        yield parse(batch, first)
+    """Its rows, a slab at a time."""
+    return map(parse, parquet_slabs(path, reading.name, COLUMNS))
 
 
-def parse(batch: pa.RecordBatch, first: int) -> Told:
-    """One batch, whose first row is number `first` of the file."""
+def parse(slab: Slab) -> Told:
+    """Rows of numbers as told rows."""
     columns = {
-        "line": pa.array(range(first, first + len(batch)), pa.int64()),
-        "listener_id": _prefixed(batch["user_id"]),
-        "source_track_id": _prefixed(batch["song_id"]),
-        "started_ms": instant_ms(batch["ts"], "s"),
-        "played_ms": length_ms(batch["playtime"], "s"),
+        "line": slab.lines,
+        "listener_id": _prefixed(slab.columns["user_id"]),
+        "source_track_id": _prefixed(slab.columns["song_id"]),
+        "started_ms": instant_ms(slab.columns["ts"], "s"),
+        "played_ms": length_ms(slab.columns["playtime"], "s"),
         "source": SOURCE,
     }
-    return Told(told_table(columns, len(batch)), lambda position: row_text(batch, position))
+    return Told(told_table(columns, len(slab.lines)), slab.content)
 
 
 def _prefixed(numbers: pa.Array) -> pa.Array:

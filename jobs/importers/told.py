@@ -19,6 +19,8 @@ MAX_ID_CHARS = 256
 MAX_LABEL_CHARS = 64
 MAX_NAME_CHARS = 1_000
 MAX_EXACT = 2**53  # above it a number read from text may have lost its last digits
+MAX_LINE_BYTES = 1 << 20  # of CSV and of JSON lines: no play takes more than a few kilobytes
+MAX_JSON_BYTES = 256 << 20  # of a JSON array, which is read whole; services cut theirs at about 12 MB
 BATCH_ROWS = 65_536
 
 Flags = npt.NDArray[np.bool_]
@@ -65,7 +67,7 @@ class Told:
     """Some rows of one file, and those of its rows that are none.
 
     `faults` has, where a field could not be read, the reason [rows]; `content` gives the text of the row at a
-    position, for the quarantine.
+    position, for the quarantine. `of_tracks` where the rows tell of tracks alone, and of no play.
     """
 
     rows: pa.Table
@@ -73,6 +75,7 @@ class Told:
     faults: Sequence[str | None] | None = None
     unreadable: Sequence[Unreadable] = ()
     ignored: Mapping[str, int] = field(default_factory=Counter)
+    of_tracks: bool = False
 
     @property
     def count(self) -> int:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from jobs.importers.told import MAX_EXACT
 
 UNITS_MS = {"s": 1_000, "ms": 1}
-TIME_UNITS = (*UNITS_MS, "iso", "scrobble")
+TIME_UNITS = (*UNITS_MS, "iso", "written")
+MAX_SECONDS_DIGITS = 11  # until the year 5138
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = r"^\s*[-+]?[0-9]+(\.[0-9]*)?\s*$"
 _SCROBBLED = re.compile(r"\s*(\d{1,2}) ([A-Za-z]{3}) (\d{4}),? (\d{2}):(\d{2})\s*", re.ASCII)
@@ -46,7 +47,8 @@ def length_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
 def instant_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
     """Times as UTC milliseconds since 1970, int64. `unit` is one of `TIME_UNITS`; a typed timestamp needs none.
 
-    `iso` is ISO 8601, UTC where it names no zone; `scrobble` is `02 Jan 2024 03:04`, UTC.
+    `iso` is ISO 8601, UTC where it names no zone; `written` takes that, `02 Jan 2024 03:04` (UTC) and seconds.
+    Raises KeyError for another unit.
     """
     plain = _plain(column)
     if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type):
@@ -54,8 +56,7 @@ def instant_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
         return plain.cast(pa.timestamp("ms", zone), safe=False).cast(pa.int64())
     if unit in UNITS_MS:
         return _scaled(plain, UNITS_MS[unit])
-    reading = iso_ms if unit == "iso" else scrobbled_ms
-    return _each(text(plain), reading)
+    return _each(text(plain), {"iso": iso_ms, "written": written_ms}[unit])
 
 
 def iso_ms(written: str) -> int | None:
@@ -79,6 +80,14 @@ def scrobbled_ms(written: str) -> int | None:
     except ValueError:
         return None
     return round((moment - _EPOCH).total_seconds() * 1_000)
+
+
+def written_ms(written: str) -> int | None:
+    """A time in any of the ways in which exporters write one: a scrobble's, ISO 8601, or seconds since 1970."""
+    if written.isascii() and written.isdecimal():
+        return int(written) * 1_000 if len(written) <= MAX_SECONDS_DIGITS else None
+    scrobbled = scrobbled_ms(written)
+    return iso_ms(written) if scrobbled is None else scrobbled
 
 
 def _plain(column: pa.Array) -> pa.Array:
