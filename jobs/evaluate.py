@@ -19,7 +19,10 @@ METRIC = "ndcg@20"
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """NDCG@20 by test listener [listeners], in one order for all; `figures` are the whole evaluation."""
+    """NDCG@20 by warm test listener [listeners], in one order for all; `figures` are the whole evaluation.
+
+    A listener without a play before the split is answered by popularity, whatever the candidate.
+    """
 
     candidate: list[float]
     published: list[float] | None
@@ -28,7 +31,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Evaluated(msgspec.Struct, frozen=True):
-    """What was measured; None where there was too little history to measure on."""
+    """What was measured; None where nobody has plays on both sides of the split."""
 
     measured: Measured | None
 
@@ -42,6 +45,9 @@ def main(run: JobRun) -> None:
         return
     split = split_of(history_before(run.lake, run.as_of), brief)
     evaluation = evaluate(_contestants(split, AlsModel.load(folder.model("candidate"))), split)
+    if not evaluation.warm.any():
+        folder.write("evaluation", Evaluated(None))
+        return
     measured = _measured(folder, brief, split, evaluation)
     folder.write("evaluation", Evaluated(measured))
     run.tally.read += len(split.cases)
@@ -59,10 +65,10 @@ def _contestants(split: Split, als: AlsModel) -> list[Contestant]:
 
 
 def _measured(folder: CandidateFolder, brief: Brief, split: Split, evaluation: Evaluation) -> Measured:
-    candidate = evaluation.of("als").by_listener(METRIC).tolist()
+    candidate = evaluation.of("als").by_listener(METRIC, evaluation.warm).tolist()
     published = None if brief.published is None else candidate
     if folder.model("published").exists():
         other = Contestant(AlsModel.load(folder.model("published")), False, "as published")
-        published = evaluate([other], split).of("als").by_listener(METRIC).tolist()
-    popularity = evaluation.of("popularity").by_listener(METRIC).tolist()
+        published = evaluate([other], split).of("als").by_listener(METRIC, evaluation.warm).tolist()
+    popularity = evaluation.of("popularity").by_listener(METRIC, evaluation.warm).tolist()
     return Measured(candidate, published, popularity, evaluation.document())

@@ -32,7 +32,7 @@ def main(run: JobRun) -> None:
 def decide(measured: Measured | None) -> Decision:
     """The verdict on what was measured; with nothing to measure on, the first model may pass."""
     if measured is None:
-        return Decision(True, ["There is less than two days of plays, so nothing could be measured."])
+        return Decision(True, ["Nobody has plays on both sides of a split in time, so nothing could be measured."])
     published = None if measured.published is None else np.array(measured.published)
     verdict = judge(np.array(measured.candidate), published, np.array(measured.popularity))
     return Decision(verdict.passed, list(verdict.reasons))
