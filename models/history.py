@@ -17,6 +17,8 @@ from scipy.sparse import coo_array, csr_array
 
 from models.base import Catalog, Floats, Interactions, Positions, TrackId
 from warehouse.rules.decay import TASTE_ENTRIES, UNIT, decay_weights
+from warehouse.rules.quantity import DAY_MS
+from warehouse.rules.sessions import opens_session
 
 _EPOCH = date(1970, 1, 1)
 
@@ -60,6 +62,22 @@ class History:
             _integers(transitions["times"]),
             _integers(pc.cast(transitions["day"], pa.int32())),
         )
+
+    @classmethod
+    def from_plays(cls, listeners: npt.NDArray[Any], tracks: npt.NDArray[Any], started_ms: Positions) -> History:
+        """Of plays that all count, by any labels; lengths are unknown, so silence runs from start to start."""
+        listener_ids, listener = np.unique(listeners, return_inverse=True)
+        track_ids, track = np.unique(tracks, return_inverse=True)
+        order = np.lexsort((started_ms, listener))
+        who, what, when = listener[order], track[order], started_ms[order]
+        day = when // DAY_MS
+        entries, place, plays = np.unique(np.stack([who, what, day]), axis=1, return_inverse=True, return_counts=True)
+        last = np.full(len(plays), -1, np.int64)
+        np.maximum.at(last, place.ravel(), when)
+        follows = (who[1:] == who[:-1]) & ~opens_session(when[1:] - when[:-1])
+        steps, times = np.unique(np.stack([what[:-1], what[1:], day[1:]])[:, follows], axis=1, return_counts=True)
+        who, what, day = entries
+        return cls(listener_ids, track_ids, who, what, day, plays, last, steps[0], steps[1], times, steps[2])
 
     def span(self) -> tuple[date, date]:
         """The first day with a counted play, and the day after the last. Raises ValueError where there is none."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Floats, Model, Positions
+from models.base import NOBODY, Floats, Model, Positions
 from models.evaluation.bootstrap import Interval, interval, paired
 from models.evaluation.metrics import accuracy, spread
 from models.evaluation.splits import Cases, Split, per_listener
+from models.popularity import fit_popularity
 
 K = 20
 SEGMENTS = (
@@ -110,13 +111,18 @@ class Evaluation:
 
 
 def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Evaluation:
-    """Ask each for its lists and measure them; the first is what the others are compared with."""
-    return Evaluation(split, k, tuple(_outcome(contestant, split, k) for contestant in contestants))
+    """Ask each for its lists and measure them; the first is what the others are compared with.
+
+    Where a model has nothing to say to a listener, popularity answers in its place, as it does in serving.
+    """
+    fallback = fit_popularity(split.train).order[:k]
+    return Evaluation(split, k, tuple(_outcome(contestant, split, fallback, k) for contestant in contestants))
 
 
-def _outcome(contestant: Contestant, split: Split, k: int) -> Outcome:
+def _outcome(contestant: Contestant, split: Split, fallback: Positions, k: int) -> Outcome:
     cases: Cases = split.cases
     lists = contestant.model.recommend_many(cases.fresh if contestant.fresh else cases.trained, k)
+    lists[lists[:, 0] == NOBODY, : len(fallback)] = fallback
     sums = {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, k).items()}
     counts = per_listener(cases, np.ones(len(cases)))
     spreads = spread(lists, split.train.popularity)

@@ -1,0 +1,1 @@
+"""Benchmarks, each with its peer measured in the same run."""
