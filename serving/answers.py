@@ -1,0 +1,178 @@
+"""The documents that the API answers with. Times are UTC milliseconds, days UTC days."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Cite(msgspec.Struct, frozen=True):
+    """A play whose removal, recomputed, lowers the score of the item that cites it."""
+
+    play_id: str
+    track_id: str
+    title: str | None
+    artist: str | None
+    started_ms: int
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One recommended track. Scores of one source can be compared, those of two can't."""
+
+    track_id: str
+    title: str | None
+    artist: str | None
+    album: str | None
+    score: float
+    source: str
+    model_version: str | None
+    impression_id: str
+    slot: int
+    reason: str
+    cites: tuple[Cite, ...]
+
+
+class Recommendations(msgspec.Struct, frozen=True):
+    """One shelf for one listener. `reason` speaks of the whole: why another source stands in, or why it is empty."""
+
+    listener_id: str
+    shelf: str
+    model_version: str | None
+    impression_id: str
+    items: tuple[Item, ...]
+    reason: str | None
+    next_cursor: str | None
+
+
+class ManyRecommendations(msgspec.Struct, frozen=True):
+    """An answer for each listener asked about, in that order."""
+
+    answers: tuple[Recommendations, ...]
+
+
+class TasteTrack(msgspec.Struct, frozen=True):
+    """What a listener has done with one track; `weight` is plays, decayed with a half-life of 90 days."""
+
+    track_id: str
+    title: str | None
+    artist: str | None
+    plays: int
+    skips: int
+    weight: float
+    last_played_ms: int | None
+
+
+class OpinionAnswer(msgspec.Struct, frozen=True):
+    """The last word on a track."""
+
+    track_id: str
+    kind: str
+    rating: int | None
+    received_ms: int
+
+
+class TasteAnswer(msgspec.Struct, frozen=True):
+    """A listener's taste: tracks by weight, the heaviest first, and how many there are in all."""
+
+    listener_id: str
+    model_version: str | None
+    current_track_id: str | None
+    total_tracks: int
+    tracks: tuple[TasteTrack, ...]
+    opinions: tuple[OpinionAnswer, ...]
+
+
+class PlayAnswer(msgspec.Struct, frozen=True):
+    """A play of the recent past; `counts` says whether it counts as one."""
+
+    play_id: str
+    track_id: str
+    title: str | None
+    artist: str | None
+    started_ms: int
+    source: str
+    counts: bool
+    skipped: bool
+
+
+class PlaysAnswer(msgspec.Struct, frozen=True):
+    """A page of a listener's plays, the newest first."""
+
+    listener_id: str
+    plays: tuple[PlayAnswer, ...]
+    next_cursor: str | None
+
+
+class TrackAnswer(msgspec.Struct, frozen=True):
+    """What is known of a track; `track_ms` is its length."""
+
+    track_id: str
+    title: str | None
+    artist: str | None
+    album: str | None
+    isrc: str | None
+    mbid: str | None
+    track_ms: int | None
+
+
+class SimilarTrack(msgspec.Struct, frozen=True):
+    """A track like another; `score` is the cosine of their vectors."""
+
+    track_id: str
+    title: str | None
+    artist: str | None
+    album: str | None
+    score: float
+
+
+class SimilarAnswer(msgspec.Struct, frozen=True):
+    """The tracks most like one; `reason` says why there are none."""
+
+    track_id: str
+    model_version: str | None
+    items: tuple[SimilarTrack, ...]
+    reason: str | None
+
+
+class ChartEntry(msgspec.Struct, frozen=True):
+    """One place of a chart."""
+
+    rank: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    plays: int
+    listeners: int
+
+
+class ChartAnswer(msgspec.Struct, frozen=True):
+    """The most played tracks of a day, everywhere or in a country. Without any chart yet, `day` is null."""
+
+    day: str | None
+    country: str
+    entries: tuple[ChartEntry, ...]
+
+
+class ListensAccepted(msgspec.Struct, frozen=True):
+    """The ids of the plays, in the order in which they were sent. They are on the log's disk."""
+
+    play_ids: tuple[str, ...]
+
+
+class SignalAccepted(msgspec.Struct, frozen=True):
+    """The id of the signal. It is on the log's disk."""
+
+    signal_id: str
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """The id of the erasure. Answers leave out what was erased from now on; the lake does after its next run."""
+
+    erasure_id: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether requests can be answered, and by which model; `problem` names what is wrong with it, if anything."""
+
+    ready: bool
+    model_version: str | None
+    problems: tuple[str, ...]

@@ -1,0 +1,213 @@
+"""The API put together: services over the stores that it is given, routes over the services."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import msgspec
+from litestar import Litestar
+from litestar.enums import ScopeType
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Message, Receive, Scope, Send
+
+from serving.access import Access
+from serving.documented import with_bodies, with_token
+from serving.listeners import listener_routes
+from serving.listens import listen_routes
+from serving.meters import NO_MODEL, Meters
+from serving.operations import operation_routes
+from serving.parameters import MAX_BODY_BYTES
+from serving.problems import handlers
+from serving.recommendations import NewQuestions, recommendation_routes
+from serving.service.background import Repeated
+from serving.service.cards import Cards
+from serving.service.histories import Histories
+from serving.service.impressions import ImpressionLog
+from serving.service.library import Library
+from serving.service.listening import Listeners
+from serving.service.ports import Charts, Clock, Models, Stream
+from serving.service.published import Published
+from serving.service.recommending import Recommender
+from serving.service.telling import NewListens, NewSignal, Teller
+from serving.tracks import track_routes
+from warehouse.events import Event, Topic
+from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import Rows
+
+VERSION = "1"
+_ABOUT = "Plays in, explained recommendations out. Times are UTC milliseconds, days UTC days."
+_BODIES: dict[str, type[msgspec.Struct]] = {
+    "/v1/recommendations": NewQuestions,
+    "/v1/listens": NewListens,
+    "/v1/signals": NewSignal,
+}
+_OPEN = ("/v1/tracks/{track_id}", "/v1/tracks/{track_id}/similar", "/v1/charts", "/healthz", "/readyz", "/metrics")
+_log = logging.getLogger("backbeat.serving")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What the API stands on. Whoever opens them closes them, after the API has stopped."""
+
+    rows: Rows
+    stream: Stream
+    models: Models
+    charts: Charts
+
+
+@dataclass(frozen=True)
+class ApiConfig:
+    """`secret` signs listener tokens, empty asks for none; the pointer to the model is looked at so often."""
+
+    secret: str = ""
+    reload_seconds: float = 0.5
+
+
+def new_id() -> str:
+    """128 random bits in hex."""
+    return secrets.token_hex(16)
+
+
+class Services:
+    """Everything behind the routes, and what runs beside them."""
+
+    def __init__(self, stores: Stores, clock: Clock, config: ApiConfig) -> None:
+        self.meters = Meters()
+        self.stream = MeteredStream(stores.stream, self.meters)
+        self.published = Published(stores.models)
+        self.cards = Cards(stores.rows)
+        self.listeners = Listeners(stores.rows, self.cards)
+        self.impressions = ImpressionLog(self.stream, self.meters.impressions_lost.inc)
+        self.recommender = Recommender(
+            self.listeners,
+            self.cards,
+            stores.charts,
+            self.published,
+            clock=clock,
+            new_id=new_id,
+            shown=self.impressions.shown,
+        )
+        self.histories = Histories(self.listeners, self.cards, self.published, clock)
+        self.library = Library(self.cards, stores.charts, self.published)
+        self.teller = Teller(self.stream, clock=clock, new_id=new_id)
+        self._watcher = Repeated("model-watcher", config.reload_seconds, self.reload)
+
+    def reload(self) -> None:
+        """Look whether another model is published, and take it over."""
+        if self.published.refresh():
+            self.cards.forget()
+            self.meters.reloads.inc()
+
+    @asynccontextmanager
+    async def running(self, _: Litestar) -> AsyncIterator[None]:
+        """Load the model before the first request; on the way out flush what waits."""
+        self.reload()
+        self._watcher.start()
+        self.impressions.start()
+        try:
+            yield
+        finally:
+            self._watcher.stop()
+            self.impressions.stop()
+
+
+class MeteredStream:
+    """A stream that counts what it was told, and remembers whether the last telling failed."""
+
+    def __init__(self, stream: Stream, meters: Meters) -> None:
+        self._stream = stream
+        self._appends = meters.log_appends
+        self.problem: str | None = None
+
+    def accept(self, topic: Topic, events: Sequence[Event]) -> object:
+        """As the stream that it wraps."""
+        try:
+            accepted = self._stream.accept(topic, events)
+        except LogUnavailable as error:
+            self.problem = str(error)
+            self._appends.labels(topic.name, "failed").inc(len(events))
+            raise
+        self.problem = None
+        self._appends.labels(topic.name, "appended").inc(len(events))
+        return accepted
+
+
+class Api:
+    """The ASGI application: Litestar with requests timed, and paths left as they were sent.
+
+    Litestar routes by the decoded path, in which a `/` within an id would be lost: ids are decoded by their routes.
+    """
+
+    def __init__(self, litestar: Litestar, services: Services) -> None:
+        self.litestar = litestar
+        self.services = services
+        self._requests = services.meters.requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the lifespan."""
+        if scope["type"] != ScopeType.HTTP:
+            await self.litestar(scope, receive, send)
+            return
+        started = time.perf_counter()
+        scope["path"] = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
+        status = "500"
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
+        await self.litestar(scope, receive, noting)
+        snapshot = self.services.published.snapshot
+        route = scope.get("path_template") or "unmatched"
+        version = snapshot.version if snapshot else NO_MODEL
+        self._requests.labels(scope["method"], route, status, version).observe(time.perf_counter() - started)
+
+
+def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig()) -> Api:
+    """The API over these stores. It reads no environment and keeps no global."""
+    services = Services(stores, clock, config)
+    access = Access(config.secret, clock)
+    document: Callable[[], bytes] = cache(lambda: _document(litestar))
+    routes: list[HTTPRouteHandler] = [
+        *recommendation_routes(services.recommender, access),
+        *listener_routes(services.histories, services.teller, access),
+        *listen_routes(services.teller, access),
+        *track_routes(services.library),
+        *operation_routes(stores.rows, services.published, lambda: services.stream.problem, services.meters, document),
+    ]
+    litestar = Litestar(
+        routes,
+        lifespan=[services.running],
+        exception_handlers=handlers(services.meters.rows_errors.inc),
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+    return Api(litestar, services)
+
+
+def _openapi() -> OpenAPIConfig:
+    """Litestar derives the document; it is served by our own routes, whole and without another host."""
+    return OpenAPIConfig(
+        title="Backbeat",
+        version=VERSION,
+        description=_ABOUT,
+        path="/_litestar",
+        use_handler_docstrings=True,
+        render_plugins=[JsonRenderPlugin()],
+    )
+
+
+def _document(litestar: Litestar) -> bytes:
+    document = with_bodies(litestar.openapi_schema.to_schema(), _BODIES)
+    return msgspec.json.encode(with_token(document, _OPEN))

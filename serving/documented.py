@@ -1,0 +1,58 @@
+"""The OpenAPI document: what Litestar derives from the routes, and the bodies that the routes read themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from litestar.openapi.datastructures import ResponseSpec
+
+from serving.problems import MEDIA_TYPE, Problem
+
+_REFERENCE = "#/components/schemas/{name}"
+_WHEN = {
+    400: "The request is wrong; `errors` says where",
+    401: "No valid token",
+    403: "The token is another listener's",
+    404: "There is no such track",
+    410: "The cursor is of a model that no longer answers",
+    413: "The body is too large",
+    503: "A store is away; Retry-After says when to come back",
+}
+
+
+def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
+    """The problems that a route may answer with."""
+    return {
+        status: ResponseSpec(Problem, generate_examples=False, description=_WHEN[status], media_type=MEDIA_TYPE)
+        for status in statuses
+    }
+
+
+def with_bodies(document: dict[str, Any], bodies: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]:
+    """The document with a JSON request body for POST on each of these paths."""
+    kinds = list(bodies.values())
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(components)
+    for path, schema in zip(bodies, schemas, strict=True):
+        body = {"required": True, "content": {"application/json": {"schema": schema}}}
+        document["paths"][path]["post"]["requestBody"] = body
+    return document
+
+
+def with_token(document: dict[str, Any], open_paths: Sequence[str]) -> dict[str, Any]:
+    """The document with the bearer token that all but `open_paths` ask for once a secret is set."""
+    schemes = document["components"].setdefault("securitySchemes", {})
+    schemes["listenerToken"] = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    for path, operations in document["paths"].items():
+        if path not in open_paths:
+            for operation in operations.values():
+                operation["security"] = [{}, {"listenerToken": []}]
+    return document
+
+
+def title_of(status: str) -> str:
+    """`200 OK`."""
+    return f"{status} {HTTPStatus(int(status)).phrase}"

@@ -1,0 +1,80 @@
+"""Routes about one listener: taste, plays, and taking them back."""
+
+from __future__ import annotations
+
+from litestar import delete, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from serving.access import Access
+from serving.answers import Erased, PlaysAnswer, TasteAnswer
+from serving.caching import FRESH
+from serving.documented import problems
+from serving.parameters import Cursor, Limit, path_id
+from serving.problems import Fault, invalid
+from serving.service.cursors import CursorBroken
+from serving.service.histories import Histories
+from serving.service.telling import Teller
+
+ACCEPTED = 202
+
+
+def listener_routes(histories: Histories, teller: Teller, access: Access) -> list[HTTPRouteHandler]:
+    """The handlers, over these services."""
+
+    @get(
+        "/v1/listeners/{listener_id:str}/taste",
+        guards=[access.guard],
+        response_headers=FRESH,
+        responses=problems(400, 401, 403, 503),
+        summary="What a listener is into",
+        tags=["listeners"],
+        sync_to_thread=False,
+    )
+    def taste(listener_id: FromPath[str], limit: Limit = 50) -> TasteAnswer:
+        """Tracks by decayed plays, and the last word on those that were judged."""
+        return histories.taste(path_id(listener_id, "listener_id"), limit)
+
+    @get(
+        "/v1/listeners/{listener_id:str}/plays",
+        guards=[access.guard],
+        response_headers=FRESH,
+        responses=problems(400, 401, 403, 503),
+        summary="What a listener played",
+        tags=["listeners"],
+        sync_to_thread=False,
+    )
+    def plays(listener_id: FromPath[str], limit: Limit = 50, cursor: Cursor = None) -> PlaysAnswer:
+        """The newest 500 plays, newest first."""
+        try:
+            return histories.plays(path_id(listener_id, "listener_id"), limit, cursor)
+        except CursorBroken as error:
+            raise invalid(Fault(str(error), parameter="cursor")) from error
+
+    @delete(
+        "/v1/listeners/{listener_id:str}/plays/{play_id:str}",
+        guards=[access.guard],
+        status_code=ACCEPTED,
+        responses=problems(400, 401, 403, 503),
+        summary="Take one play back",
+        tags=["listeners"],
+        sync_to_thread=True,  # it waits for the log's disk
+    )
+    def take_back(listener_id: FromPath[str], play_id: FromPath[str]) -> Erased:
+        """The next answer is as if it had never been; an unknown play is no error."""
+        return Erased(teller.erase(path_id(listener_id, "listener_id"), path_id(play_id, "play_id")))
+
+    @delete(
+        "/v1/listeners/{listener_id:str}",
+        guards=[access.guard],
+        status_code=ACCEPTED,
+        responses=problems(400, 401, 403, 503),
+        summary="Forget a listener",
+        tags=["listeners"],
+        sync_to_thread=True,  # it waits for the log's disk
+    )
+    def forget(listener_id: FromPath[str]) -> Erased:
+        """All plays and signals so far: from answers at once, from the lake with its next run."""
+        return Erased(teller.erase(path_id(listener_id, "listener_id")))
+
+    return [taste, plays, take_back, forget]

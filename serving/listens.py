@@ -1,0 +1,49 @@
+"""Routes that tell: what was played, and what is thought of it. Answered once it is on the log's disk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import Request, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import RawBody
+
+from serving.access import Access
+from serving.answers import ListensAccepted, SignalAccepted
+from serving.documented import problems
+from serving.service.telling import MAX_LISTENS, Teller, read_listens, read_signal
+
+ACCEPTED = 202
+
+
+def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
+    """The handlers, over this service."""
+
+    @post(
+        "/v1/listens",
+        status_code=ACCEPTED,
+        responses=problems(400, 401, 403, 413, 503),
+        summary=f"Tell 1 to {MAX_LISTENS:,} plays",
+        tags=["listens"],
+    )
+    async def listens(request: Request[Any, Any, Any], body: RawBody) -> ListensAccepted:
+        """All are accepted, or none: a 400 points at each that is wrong."""
+        told = read_listens(body, teller.now_ms)
+        access.check(request, {listen.listener_id for listen in told})
+        return ListensAccepted(await asyncio.to_thread(teller.listens, told))  # it waits for the log's disk
+
+    @post(
+        "/v1/signals",
+        status_code=ACCEPTED,
+        responses=problems(400, 401, 403, 413, 503),
+        summary="Say something of a track",
+        tags=["listens"],
+    )
+    async def signals(request: Request[Any, Any, Any], body: RawBody) -> SignalAccepted:
+        """like, unlike, dislike, do_not_recommend, or rate with a rating; the last word on a track holds."""
+        told = read_signal(body)
+        access.check(request, [told.listener_id])
+        return SignalAccepted(await asyncio.to_thread(teller.signal, told))
+
+    return [listens, signals]

@@ -1,0 +1,1 @@
+"""What the routes ask: recommendations, tastes, charts and the published model."""

@@ -1,0 +1,48 @@
+"""Titles and artists of tracks, read from the catalog rows and kept in memory while a model is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from warehouse.stores.rows import Rows
+from warehouse.taste import CATALOG, TrackCard
+
+KEPT = 200_000
+_decode = msgspec.msgpack.Decoder(TrackCard).decode
+
+
+class Cards:
+    """Cards by track id. A row may lie under another name of its track: the card says the track's own id."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._kept: dict[str, TrackCard] = {}
+
+    def known(self, ids: Iterable[str]) -> dict[str, TrackCard]:
+        """The cards of those tracks that the catalog has. Raises `RowsUnavailable`."""
+        wanted = list(ids)
+        kept = self._kept
+        found = {track: kept[track] for track in wanted if track in kept}
+        if len(found) < len(wanted):
+            missing = [track for track in wanted if track not in found]
+            read = {track: _decode(row) for track, row in self._rows.get_many(CATALOG, missing).items()}
+            found.update(read)
+            self._keep(read)
+        return found
+
+    def of(self, ids: Iterable[str]) -> dict[str, TrackCard]:
+        """A card for each, nameless where the catalog has none. Raises `RowsUnavailable`."""
+        wanted = list(ids)
+        found = self.known(wanted)
+        return {track: found.get(track) or TrackCard(track) for track in wanted}
+
+    def forget(self) -> None:
+        """Read everything anew: a model was published, and the catalog with it."""
+        self._kept = {}
+
+    def _keep(self, read: dict[str, TrackCard]) -> None:
+        if len(self._kept) + len(read) > KEPT:
+            self._kept = {}
+        self._kept.update(read)

@@ -1,0 +1,57 @@
+"""What was shown, logged beside the answers: an answer never waits for it.
+
+Impressions of the last moments are lost when the process is killed, and the oldest when the log is away for long:
+they are counted, and nothing rests on having all of them. Listens and signals never go this way.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from serving.service.background import Repeated
+from serving.service.ports import Stream
+from warehouse.events import IMPRESSIONS, Impression
+from warehouse.stores.log import LogUnavailable
+
+WAITING = 10_000
+BATCH = 500
+EVERY_SECONDS = 0.25
+_log = logging.getLogger("backbeat.serving")
+
+
+class ImpressionLog:
+    """A bounded queue, emptied by a thread. `lost` is told how many found no place."""
+
+    def __init__(self, stream: Stream, lost: Callable[[int], object]) -> None:
+        self._stream = stream
+        self._lost = lost
+        self._waiting: deque[Impression] = deque()
+        self._thread = Repeated("impressions", EVERY_SECONDS, self.flush)
+
+    def start(self) -> None:
+        """Begin to empty the queue."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Empty it a last time."""
+        self._thread.stop()
+
+    def shown(self, impression: Impression) -> None:
+        """Take note; where too many wait, the oldest is lost."""
+        if len(self._waiting) >= WAITING:
+            self._waiting.popleft()
+            self._lost(1)
+        self._waiting.append(impression)
+
+    def flush(self) -> None:
+        """Append what waits. Where the log is away it goes on waiting."""
+        while self._waiting:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            try:
+                self._stream.accept(IMPRESSIONS, batch)
+            except LogUnavailable as error:
+                _log.error("impressions wait: %s", error)
+                self._waiting.extendleft(reversed(batch))
+                return

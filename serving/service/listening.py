@@ -1,0 +1,204 @@
+"""A listener as the models see them: the taste rows of this moment, weighed and turned into positions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import msgspec
+import numpy as np
+
+from models.base import Floats, Positions, Taste, TrackPosition
+from serving.service.cards import Cards
+from serving.service.published import Snapshot
+from warehouse.events import SignalKind
+from warehouse.reading import CurrentTaste, age_days, taste_now
+from warehouse.rules.decay import UNIT, decay_weights
+from warehouse.stores.rows import Rows
+from warehouse.taste import BASE, TAIL, Entry, Heard, TasteBase, TasteTail
+
+KEPT = 4_096
+UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
+_decode_base = msgspec.msgpack.Decoder(TasteBase).decode
+_decode_tail = msgspec.msgpack.Decoder(TasteTail).decode
+
+
+@dataclass(frozen=True)
+class TrackHistory:
+    """What a listener did with one track: `since_day` is the first known day of a counted play, `latest` the newest."""
+
+    plays: int = 0
+    skips: int = 0
+    since_day: int = 0
+    latest: Entry | None = None
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> TrackHistory:
+        """The track's days, whichever of its names they go by."""
+        counted = [entry for entry in entries if entry.plays > 0]
+        return cls(
+            sum(entry.plays for entry in entries),
+            sum(entry.skips for entry in entries),
+            min((entry.day for entry in counted), default=0),
+            max(counted, key=lambda entry: (entry.day, entry.last_started_ms or 0), default=None),
+        )
+
+    @property
+    def last_play_id(self) -> str | None:
+        """The play that a reason may cite, where its name is known."""
+        return self.latest.last_play_id if self.latest else None
+
+
+@dataclass(frozen=True)
+class Listening:
+    """One listener's taste, by track."""
+
+    taste: CurrentTaste
+
+    @cached_property
+    def entries(self) -> dict[str, list[Entry]]:
+        """The days of every track with a counted play or a skip."""
+        entries: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in self.taste.entries:
+            entries[entry.track_id].append(entry)
+        return dict(entries)
+
+    @cached_property
+    def last_two(self) -> tuple[Heard | None, Heard | None]:
+        """The current play and the one before it, skips left out."""
+        whole = (heard for heard in self.taste.recent if not heard.skipped)
+        return next(whole, None), next(whole, None)
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """Whatever was heard, skipped or begun."""
+        return frozenset(self.entries) | {heard.track_id for heard in self.taste.recent}
+
+    @cached_property
+    def unwanted(self) -> frozenset[str]:
+        """Tracks whose last word is a dislike, or not to recommend them."""
+        return frozenset(track for track, said in self.taste.opinions.items() if said.kind in UNWANTED)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A listening over the catalog of one snapshot.
+
+    For each track of the taste [history] its history, and in `plays` the weight of its latest play, which a reason may
+    cite: 0 where that play's name isn't known. `current_place` is where the current play is the latest of its track,
+    `before_current` the taste had the current play never been. `touched` and `unwanted` are positions.
+    """
+
+    listening: Listening
+    taste: Taste
+    histories: tuple[TrackHistory, ...]
+    plays: Floats
+    touched: Positions
+    unwanted: Positions
+    current_place: int | None
+    before_current: Taste
+
+
+def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
+    """The listening as the snapshot's models take it: tracks in order of first hearing, those they don't know left out.
+
+    Raises `RowsUnavailable`.
+    """
+    positions = _positions(listening.touched | listening.unwanted, snapshot, cards)
+    weights: defaultdict[int, int] = defaultdict(int)
+    entries: defaultdict[int, list[Entry]] = defaultdict(list)
+    for name, weight in listening.taste.weights(snapshot.today).items():
+        if name in positions:
+            weights[positions[name]] += weight
+            entries[positions[name]] += listening.entries[name]
+    order = sorted(weights, key=lambda at: (min(entry.day for entry in entries[at] if entry.plays), at))
+    histories = tuple(TrackHistory.of(entries[at]) for at in order)
+    plays = np.array([_latest_weight(history, snapshot.today) for history in histories], np.float64)
+    current, previous = (_position(heard, positions) for heard in listening.last_two)
+    taste = Taste(np.array(order, np.int64), np.array([weights[at] / UNIT for at in order], np.float64), current)
+    place = _current_place(listening, histories)
+    before = taste if place is None else taste.without(place, float(plays[place]))
+    return Weighed(
+        listening,
+        taste,
+        histories,
+        plays,
+        _these(listening.touched, positions),
+        _these(listening.unwanted, positions),
+        place,
+        replace(before, current=previous),
+    )
+
+
+def _position(heard: Heard | None, positions: Mapping[str, int]) -> TrackPosition | None:
+    at = positions.get(heard.track_id) if heard else None
+    return None if at is None else TrackPosition(at)
+
+
+def _current_place(listening: Listening, histories: Sequence[TrackHistory]) -> int | None:
+    current = listening.taste.current
+    if current is None or not current.counts:
+        return None
+    return next((at for at, history in enumerate(histories) if history.last_play_id == current.play_id), None)
+
+
+def _positions(tracks: frozenset[str], snapshot: Snapshot, cards: Cards) -> dict[str, int]:
+    """Where each track is; one that was told by another name is found by the catalog's card."""
+    found = {track: at for track in tracks if (at := snapshot.position(track)) is not None}
+    if len(found) < len(tracks):
+        for name, card in cards.known(track for track in tracks if track not in found).items():
+            if (at := snapshot.position(card.track_id)) is not None:
+                found[name] = at
+    return found
+
+
+def _these(tracks: frozenset[str], positions: Mapping[str, int]) -> Positions:
+    return np.array(sorted({positions[track] for track in tracks if track in positions}), np.int64)
+
+
+def _latest_weight(history: TrackHistory, today: int) -> float:
+    if history.latest is None or history.last_play_id is None:
+        return 0.0
+    weights = decay_weights()
+    age = age_days(history.latest.day, today)
+    return weights[age] / UNIT if age < len(weights) else 0.0
+
+
+class Listeners:
+    """Reads listeners, and keeps what it made of them while their rows are the same bytes."""
+
+    def __init__(self, rows: Rows, cards: Cards) -> None:
+        self._rows = rows
+        self._cards = cards
+        self._kept: dict[str, tuple[bytes | None, bytes | None, Listening]] = {}
+        self._weighed: dict[str, tuple[Listening, Snapshot, Weighed]] = {}
+
+    def now(self, listener_id: str) -> Listening:
+        """What is known at this moment; nothing, for a listener nobody has told of. Raises `RowsUnavailable`."""
+        # The tail is read first: a base that is written between the two holds what a tail that is trimmed then loses.
+        tail = self._rows.get(TAIL, listener_id)
+        base = self._rows.get(BASE, listener_id)
+        kept = self._kept.get(listener_id)
+        if kept is not None and kept[0] == base and kept[1] == tail:
+            return kept[2]
+        known = _decode_base(base) if base is not None else TasteBase()
+        told = _decode_tail(tail) if tail is not None else TasteTail()
+        listening = Listening(taste_now(known, told))
+        self._kept[listener_id] = (base, tail, listening)
+        if len(self._kept) > KEPT:
+            self._kept.clear()
+        return listening
+
+    def weighed(self, listener_id: str, snapshot: Snapshot) -> Weighed:
+        """`now`, over a snapshot's catalog. Raises `RowsUnavailable`."""
+        listening = self.now(listener_id)
+        kept = self._weighed.get(listener_id)
+        if kept is not None and kept[0] is listening and kept[1] is snapshot:
+            return kept[2]
+        fresh = weighed(listening, snapshot, self._cards)
+        self._weighed[listener_id] = (listening, snapshot, fresh)
+        if len(self._weighed) > KEPT:
+            self._weighed.clear()
+        return fresh

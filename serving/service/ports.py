@@ -1,0 +1,53 @@
+"""What serving needs of the world, as it needs it: a stream to tell, a registry of models, charts, a clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+
+from models.artifact import Artifact
+from warehouse.events import Event, Topic
+
+Clock = Callable[[], int]  # UTC ms
+EVERYWHERE = "all"
+
+
+class Stream(Protocol):
+    """Where events go: durable on the log and folded into the taste rows before the call returns."""
+
+    def accept(self, topic: Topic, events: Sequence[Event]) -> Any:
+        """Raises `LogUnavailable`, and then nothing was accepted, and `EventRefused`. What it returns isn't used."""
+
+
+class Models(Protocol):
+    """The published artifact."""
+
+    def published(self) -> str | None:
+        """Its version, or None before the first one. Raises `ModelBroken`."""
+
+    def load(self, version: str | None = None) -> Artifact:
+        """That version. Raises `NoSuchVersion` and `ModelBroken`."""
+
+
+class Place(NamedTuple):
+    """One place of a chart."""
+
+    rank: int
+    track_id: str
+    plays: int
+    listeners: int
+
+
+class Chart(NamedTuple):
+    """The chart of one day, places in order of rank."""
+
+    day: date
+    places: tuple[Place, ...]
+
+
+class Charts(Protocol):
+    """The charts of past days."""
+
+    def chart(self, day: date | None, country: str) -> Chart | None:
+        """That day's, or the newest; None where there is none. Raises `RowsUnavailable`."""

@@ -1,0 +1,116 @@
+"""Why a track is recommended, in a sentence that is true of the listener's plays, and the plays that it cites."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from models.als import AlsModel
+from models.base import Positions
+from models.popularity import Popularity
+from models.repeat import Repeat
+from serving.answers import Cite
+from serving.service.listening import TrackHistory, Weighed
+from serving.service.published import Snapshot
+from serving.service.shelves import CURRENT, Picks
+from warehouse.taste import TrackCard
+
+_EPOCH = date(1970, 1, 1)
+_MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]  # strftime would speak the machine's language
+
+
+@dataclass(frozen=True)
+class Storyteller:
+    """Reasons for one listener's answer; `cards` are those of all its tracks, cited ones included."""
+
+    snapshot: Snapshot
+    known: Weighed
+    cards: Mapping[str, TrackCard]
+
+    def reason(self, source: str, track_id: str, cites: Sequence[int]) -> str:
+        """Why this track, by the model that brought it and the places that it cites."""
+        if source == Popularity.name:
+            return "Played by many right now; no play of yours brought it."
+        if source == Repeat.name:
+            return self._repeated(track_id)
+        if source == AlsModel.name:
+            return self._alike(cites)
+        return self._follows()
+
+    def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
+        """The plays at these places."""
+        return tuple(cite for place in places if (cite := self._cite(place)) is not None)
+
+    def _alike(self, cites: Sequence[int]) -> str:
+        places = [place for place in cites if place != CURRENT]
+        if not places:
+            return "Close to your listening as a whole; no single play of yours stands out."
+        at = places[0]
+        return f"Because you played {self._name(self._track(at))}, {_how_often(self.known.histories[at])}."
+
+    def _repeated(self, track_id: str) -> str:
+        place = _place_of(self.snapshot.position(track_id), self.known.taste.tracks)
+        return f"You played it {_how_often(self.known.histories[place])}."
+
+    def _follows(self) -> str:
+        current = self.known.listening.taste.current
+        name = self._name(current.track_id) if current else "your last track"
+        return f"Often played after {name}, which you played last."
+
+    def _cite(self, place: int) -> Cite | None:
+        if place == CURRENT:
+            current = self.known.listening.taste.current
+            return None if current is None else self._cited(current.play_id, current.track_id, current.started_ms)
+        latest = self.known.histories[place].latest
+        if latest is None or latest.last_play_id is None:
+            return None
+        return self._cited(latest.last_play_id, self._track(place), latest.last_started_ms or 0)
+
+    def _cited(self, play_id: str, track_id: str, started_ms: int) -> Cite:
+        card = self.cards[track_id]
+        return Cite(play_id, card.track_id, card.title, card.artist, started_ms)
+
+    def _track(self, place: int) -> str:
+        return self.snapshot.artifact.catalog.ids[self.known.taste.tracks[place]]
+
+    def _name(self, track_id: str) -> str:
+        card = self.cards[track_id]
+        if card.title is None:
+            return f"track {card.track_id}"
+        return f"{card.title} by {card.artist}" if card.artist else card.title
+
+
+def tracks_told_of(snapshot: Snapshot, known: Weighed, picks: Picks) -> list[str]:
+    """Every track that an answer names: recommended, cited, current."""
+    places = {place for cites in picks.cites for place in cites if place != CURRENT}
+    ids = snapshot.artifact.catalog.ids
+    cited: list[str] = [ids[known.taste.tracks[place]] for place in sorted(places)]
+    current = known.listening.taste.current
+    return [*snapshot.ids(picks.items), *cited, *([current.track_id] if current else [])]
+
+
+def _how_often(history: TrackHistory) -> str:
+    """`12 times since May 2014`, or `once, on 3 May 2014`."""
+    day = _EPOCH + timedelta(days=history.since_day)
+    if history.plays == 1:
+        return f"once, on {day.day} {_MONTHS[day.month - 1]} {day.year}"
+    times = "twice" if history.plays == 2 else f"{history.plays:,} times"
+    return f"{times} since {_MONTHS[day.month - 1]} {day.year}"
+
+
+def _place_of(position: int | None, tracks: Positions) -> int:
+    return int((tracks == position).argmax())

@@ -1,0 +1,174 @@
+"""An answer: one shelf for one listener, from the taste of this moment and the published model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.base import Positions
+from serving.answers import Item, Recommendations
+from serving.service.cards import Cards
+from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
+from serving.service.listening import Listeners, Weighed
+from serving.service.ports import EVERYWHERE, Charts, Clock
+from serving.service.published import Published, Snapshot
+from serving.service.reasons import Storyteller, tracks_told_of
+from serving.service.shelves import SHELVES, Asked, Picks, Shelf, popular, positions_of
+from warehouse.events import Impression
+
+CHARTS_SOURCE = "charts"
+NO_MODEL = "none"
+_STANDS_IN = {
+    Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what many play.",
+    Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what many play.",
+    Shelf.NEXT: "No current track that the model knows, so this is what many play.",
+}
+_NO_MODEL_YET = "No model is published yet, so this is the newest chart."
+_NOTHING_YET = "No model is published yet, and there is no chart to stand in."
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked for one listener. `excluded` are track ids, `cursor` goes on after an earlier page."""
+
+    listener_id: str
+    shelf: Shelf = Shelf.DISCOVER
+    limit: int = 50
+    seed: int | None = None
+    excluded: tuple[str, ...] = ()
+    cursor: str | None = None
+
+
+class Recommender:
+    """Answers questions, and takes note of what it showed through `shown`."""
+
+    def __init__(
+        self,
+        listeners: Listeners,
+        cards: Cards,
+        charts: Charts,
+        published: Published,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        shown: Callable[[Impression], object],
+    ) -> None:
+        self._listeners = listeners
+        self._cards = cards
+        self._charts = charts
+        self._published = published
+        self._clock = clock
+        self._new_id = new_id
+        self._shown = shown
+
+    @property
+    def has_model(self) -> bool:
+        """Without one an answer reads charts, which may take a while."""
+        return self._published.snapshot is not None
+
+    def answer(self, question: Question) -> Recommendations:
+        """The shelf. Raises `RowsUnavailable`, `CursorBroken` and `CursorStale`."""
+        snapshot = self._published.snapshot
+        answer = self._from_charts(question) if snapshot is None else self._from_model(question, snapshot)
+        if answer.items:
+            self._shown(self._impression(answer))
+        return answer
+
+    def _from_model(self, question: Question, snapshot: Snapshot) -> Recommendations:
+        bound = Bound(question.listener_id, question.shelf, question.seed, snapshot.version)
+        before = shown_before(question.cursor, bound) if question.cursor else np.empty(0, np.int64)
+        known = self._listeners.weighed(question.listener_id, snapshot)
+        picks, reason = _picked(snapshot, known, question, before)
+        shown = np.concatenate([before, picks.items])
+        more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
+        impression_id = self._new_id()
+        return Recommendations(
+            question.listener_id,
+            question.shelf,
+            snapshot.version,
+            impression_id,
+            self._items(snapshot, known, picks, impression_id),
+            reason,
+            after(bound, shown) if more else None,
+        )
+
+    def _items(self, snapshot: Snapshot, known: Weighed, picks: Picks, impression_id: str) -> tuple[Item, ...]:
+        cards = self._cards.of(tracks_told_of(snapshot, known, picks))
+        teller = Storyteller(snapshot, known, cards)
+        ids, scores = snapshot.ids(picks.items), picks.scores.tolist()
+        return tuple(
+            Item(
+                track_id,
+                (card := cards[track_id]).title,
+                card.artist,
+                card.album,
+                score,
+                source,
+                snapshot.version,
+                impression_id,
+                slot,
+                teller.reason(source, track_id, places),
+                teller.cites(places),
+            )
+            for slot, (track_id, score, source, places) in enumerate(
+                zip(ids, scores, picks.sources, picks.cites, strict=True)
+            )
+        )
+
+    def _from_charts(self, question: Question) -> Recommendations:
+        chart = self._charts.chart(None, EVERYWHERE)
+        listening = self._listeners.now(question.listener_id)
+        barred = listening.unwanted | set(question.excluded)
+        places = [place for place in (chart.places if chart else ()) if place.track_id not in barred][: question.limit]
+        cards = self._cards.of(place.track_id for place in places)
+        impression_id = self._new_id()
+        items = tuple(
+            Item(
+                place.track_id,
+                (card := cards[place.track_id]).title,
+                card.artist,
+                card.album,
+                float(place.plays),
+                CHARTS_SOURCE,
+                None,
+                impression_id,
+                slot,
+                f"Number {place.rank} of the newest chart; no play of yours brought it.",
+                (),
+            )
+            for slot, place in enumerate(places)
+        )
+        reason = _NO_MODEL_YET if items else _NOTHING_YET
+        return Recommendations(question.listener_id, question.shelf, None, impression_id, items, reason, None)
+
+    def _impression(self, answer: Recommendations) -> Impression:
+        return Impression(
+            listener_id=answer.listener_id,
+            received_ms=self._clock(),
+            impression_id=answer.impression_id,
+            shelf=answer.shelf,
+            model_version=answer.model_version or NO_MODEL,
+            track_ids=[item.track_id for item in answer.items],
+            sources=[item.source for item in answer.items],
+        )
+
+
+def _picked(snapshot: Snapshot, known: Weighed, question: Question, before: Positions) -> tuple[Picks, str | None]:
+    """The shelf's picks; what many play where it has nothing to go by, and a sentence that says so."""
+    barred = np.concatenate([before, known.unwanted, positions_of(snapshot, question.excluded)])
+    count = min(question.limit, PAGED_ITEMS - len(before))
+    asked = Asked(known, np.unique(barred), count, question.seed)
+    picks = SHELVES[question.shelf](snapshot, asked)
+    if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
+        return picks, None
+    heard = known.touched if question.shelf is Shelf.DISCOVER else np.empty(0, np.int64)
+    stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed)
+    return popular(snapshot, stands_in), _STANDS_IN.get(question.shelf)
+
+
+def _has_nothing_to_go_by(known: Weighed, shelf: Shelf) -> bool:
+    if shelf is Shelf.POPULAR or len(known.taste.tracks):
+        return False
+    return shelf is not Shelf.NEXT or known.taste.current is None

@@ -1,0 +1,199 @@
+"""The shelves: which tracks, in which order, from which model, and which plays each one cites."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from models.base import NOBODY, Floats, Positions, Taste, TrackPosition
+from serving.service.listening import Weighed
+from serving.service.published import Snapshot
+
+CITED = 3
+CURRENT = -2  # in place of a place in the taste: the current play, which may not count towards it
+SEEDED_SHARE = 0.05  # how much of its score a seed may give or take
+_CLOSE = 1e-9  # scores nearer than this, relative, are equal: rounding is not cited
+
+
+class Shelf(StrEnum):
+    """The shelves by the names that callers give."""
+
+    DISCOVER = "discover"
+    ON_REPEAT = "on-repeat"
+    NEXT = "next"
+    POPULAR = "popular"
+
+
+@dataclass(frozen=True)
+class Picks:
+    """Tracks by position, best first: `sources` [items] name the model of each.
+
+    `cites` [items] are places in the taste, or `CURRENT`.
+    """
+
+    items: Positions
+    scores: Floats
+    sources: tuple[str, ...]
+    cites: tuple[tuple[int, ...], ...]
+
+    def first(self, count: int) -> Picks:
+        """At most that many."""
+        return Picks(self.items[:count], self.scores[:count], self.sources[:count], self.cites[:count])
+
+
+NOTHING = Picks(np.empty(0, np.int64), np.empty(0, np.float64), (), ())
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One shelf's question: how many, none of `barred`, and in which order among the near-equal."""
+
+    known: Weighed
+    barred: Positions
+    count: int
+    seed: int | None
+
+    @property
+    def taste(self) -> Taste:
+        return self.known.taste
+
+    @property
+    def pool(self) -> int:
+        """How many candidates to draw: with a seed more than are shown, so that it has something to choose from."""
+        return self.count if self.seed is None else 2 * self.count + 20
+
+    def chosen(self, items: Positions, scores: Floats) -> tuple[Positions, Floats]:
+        """The first `count` by score, each nudged by the seed where there is one."""
+        if self.seed is not None:
+            nudged = scores + np.abs(scores) * SEEDED_SHARE * noise(self.seed, items)
+            order = np.lexsort((items, -nudged))
+            items, scores = items[order], scores[order]
+        return items[: self.count], scores[: self.count]
+
+
+def discover(snapshot: Snapshot, asked: Asked) -> Picks:
+    """ALS over what the listener has never touched."""
+    als, taste = snapshot.artifact.als, asked.taste
+    if not len(taste.tracks):
+        return NOTHING
+    barred = np.union1d(asked.barred, asked.known.touched)
+    vector = als.fold_in(taste)
+    found = als.index.best(vector, asked.pool, barred)
+    items, scores = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
+    citations = als.explain(taste, items, asked.known.plays, CITED)
+    return Picks(items, scores, (als.name,) * len(items), _places(citations.places))
+
+
+def on_repeat(snapshot: Snapshot, asked: Asked) -> Picks:
+    """The tracks that weigh most in the listener's own taste."""
+    repeat = snapshot.artifact.repeat
+    found = repeat.recommend(asked.taste, asked.pool, asked.barred)
+    items, scores = asked.chosen(found.items, repeat.scores(asked.taste, found.items))
+    citations = repeat.explain(asked.taste, items, asked.known.plays, 1)
+    return Picks(items, scores, (repeat.name,) * len(items), _places(citations.places))
+
+
+def popular(snapshot: Snapshot, asked: Asked) -> Picks:
+    """What everybody plays. It rests on no play of the listener's."""
+    popularity = snapshot.artifact.popularity
+    pool = popularity.best_but(asked.pool, asked.barred)
+    items, scores = asked.chosen(pool, popularity.scores(asked.taste, pool))
+    return Picks(items, scores, (popularity.name,) * len(items), ((),) * len(items))
+
+
+def upcoming(snapshot: Snapshot, asked: Asked) -> Picks:
+    """What has followed the current track; then, where that is not enough, ALS over the whole catalog.
+
+    A follower scores its smoothed probability p; the rest share what smoothing leaves, prior / (times + prior), by
+    s / (1 + s) of their ALS score s: always less than a follower, and on the same scale.
+    """
+    taste = asked.taste
+    if taste.current is None and not len(taste.tracks):
+        return NOTHING
+    barred = asked.barred if taste.current is None else np.append(asked.barred, taste.current)
+    transitions = snapshot.artifact.transitions
+    followers = _followers(snapshot, taste.current)
+    followers = followers[~np.isin(followers, barred)]
+    scores = transitions.scores(taste, followers)
+    best = np.lexsort((followers, -scores))[: asked.pool]
+    filled = _als_fill(snapshot, taste, np.union1d(barred, followers), asked.pool - len(best))
+    items, kept = asked.chosen(
+        np.concatenate([followers[best], filled]),
+        np.concatenate([scores[best], _upcoming_scores(snapshot, taste, filled)]),
+    )
+    names = np.where(np.isin(items, followers), transitions.name, snapshot.artifact.als.name)
+    return Picks(items, kept, tuple(names.tolist()), _upcoming_cites(snapshot, asked, items, kept))
+
+
+def _followers(snapshot: Snapshot, current: TrackPosition | None) -> Positions:
+    times = snapshot.artifact.transitions.times
+    if current is None:
+        return np.empty(0, np.int64)
+    return times.indices[times.indptr[current] : times.indptr[current + 1]].astype(np.int64)
+
+
+def _als_fill(snapshot: Snapshot, taste: Taste, barred: Positions, count: int) -> Positions:
+    if count <= 0:
+        return np.empty(0, np.int64)
+    return snapshot.artifact.als.recommend(taste, count, barred).items
+
+
+def _upcoming_scores(snapshot: Snapshot, taste: Taste, items: Positions) -> Floats:
+    """Each item's score [items] on the shelf of what comes next, whoever brings it."""
+    transitions = snapshot.artifact.transitions
+    times, current = transitions.times, taste.current
+    left = 0.0 if current is None else float(times.data[times.indptr[current] : times.indptr[current + 1]].sum())
+    liking = np.maximum(snapshot.artifact.als.scores(taste, items), 0.0)
+    rest = transitions.config.prior / (left + transitions.config.prior) * liking / (1.0 + liking)
+    follows = np.isin(items, _followers(snapshot, current))
+    return np.where(follows, transitions.scores(taste, items), rest)
+
+
+def _upcoming_cites(snapshot: Snapshot, asked: Asked, items: Positions, scores: Floats) -> tuple[tuple[int, ...], ...]:
+    """`CURRENT` where taking the current play back lowers the score; for what ALS brought, also what that rests on.
+
+    Without the current play the one before it is current.
+    """
+    known = asked.known
+    lowers = np.zeros(len(items), bool)
+    if known.taste.current is not None:
+        without = _upcoming_scores(snapshot, known.before_current, items)
+        lowers = without < scores - _CLOSE * np.abs(scores)
+    fills = ~np.isin(items, _followers(snapshot, known.taste.current)) & (scores > 0)
+    rests_on = iter(_places(snapshot.artifact.als.explain(known.taste, items[fills], known.plays, CITED).places))
+    cites = []
+    for fill, low in zip(fills.tolist(), lowers.tolist(), strict=True):
+        own = tuple(place for place in next(rests_on) if place != known.current_place) if fill else ()
+        cites.append(((CURRENT, *own) if low else own)[:CITED])
+    return tuple(cites)
+
+
+def _places(places: Positions) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(place for place in row if place != NOBODY) for row in places.tolist())
+
+
+def noise(seed: int, items: Positions) -> Floats:
+    """A number in [-1, 1) for each item [items]: the same for the same seed (SplitMix64, Steele et al. 2014)."""
+    state = items.astype(np.uint64) + np.uint64(seed)
+    state = (state + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state ^= state >> np.uint64(31)
+    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
+
+
+SHELVES: dict[Shelf, Callable[[Snapshot, Asked], Picks]] = {
+    Shelf.DISCOVER: discover,
+    Shelf.ON_REPEAT: on_repeat,
+    Shelf.NEXT: upcoming,
+    Shelf.POPULAR: popular,
+}
+
+
+def positions_of(snapshot: Snapshot, tracks: Sequence[str]) -> Positions:
+    """Where those tracks are that the models know."""
+    found = (snapshot.position(track) for track in tracks)
+    return np.array(sorted({at for at in found if at is not None}), np.int64)

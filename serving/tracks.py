@@ -1,0 +1,75 @@
+"""Routes about tracks and charts: the same for everybody, so they may be kept and asked about."""
+
+from __future__ import annotations
+
+from datetime import date
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+
+from serving.answers import ChartAnswer, SimilarAnswer, TrackAnswer
+from serving.caching import tagged
+from serving.documented import problems
+from serving.parameters import CountryCode, Limit, path_id
+from serving.problems import Refused
+from serving.service.library import Library, UnknownTrack
+from serving.service.ports import EVERYWHERE
+
+Day = Annotated[date | None, QueryParameter(description="the UTC day; the newest with a chart by default")]
+
+
+def track_routes(library: Library) -> list[HTTPRouteHandler]:
+    """The handlers, over this service."""
+
+    @get(
+        "/v1/tracks/{track_id:str}",
+        responses=problems(400, 404, 503),
+        summary="What is known of a track",
+        tags=["tracks"],
+        sync_to_thread=False,
+    )
+    def track(request: Request[Any, Any, Any], track_id: FromPath[str]) -> Response[TrackAnswer]:
+        """Names, length and identifiers; null where nobody told."""
+        try:
+            return tagged(request, library.track(path_id(track_id, "track_id")))
+        except UnknownTrack as error:
+            raise _unknown(error) from error
+
+    @get(
+        "/v1/tracks/{track_id:str}/similar",
+        responses=problems(400, 404, 503),
+        summary="Tracks like a track",
+        tags=["tracks"],
+        sync_to_thread=False,
+    )
+    def similar(request: Request[Any, Any, Any], track_id: FromPath[str], limit: Limit = 20) -> Response[SimilarAnswer]:
+        """By the cosine of the published model's vectors."""
+        try:
+            return tagged(request, library.similar(path_id(track_id, "track_id"), limit))
+        except UnknownTrack as error:
+            raise _unknown(error) from error
+
+    @get(
+        "/v1/charts",
+        responses=problems(400, 503),
+        summary="The most played tracks of a day",
+        tags=["charts"],
+        sync_to_thread=True,  # a chart that is not in memory is read from the lake
+    )
+    def charts(
+        request: Request[Any, Any, Any],
+        day: Day = None,
+        country: CountryCode = EVERYWHERE,
+        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
+    ) -> Response[ChartAnswer]:
+        """Everywhere or in one country; a day without a chart has no entries."""
+        return tagged(request, library.chart(day, country, limit))
+
+    return [track, similar, charts]
+
+
+def _unknown(error: UnknownTrack) -> Refused:
+    return Refused(HTTPStatus.NOT_FOUND, "unknown-track", str(error))
