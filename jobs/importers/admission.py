@@ -20,12 +20,14 @@ from jobs.importers.told import (
     Told,
     Unreadable,
 )
+from jobs.importers.utf8 import MARK
 from warehouse.events import identity_of
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 
 MAX_CONTENT_CHARS = 1_000
 _CONTROL = r"[\x00-\x1f\x7f]"
+_NO_ID = r"[\x00-\x1f\x7f\x{ffff}]"  # nor utf8.MARK
 _NAMES = ("title", "artist", "album")
 
 
@@ -71,16 +73,20 @@ def _in_the_future(column: pa.ChunkedArray, now_ms: int) -> pa.ChunkedArray:
     return pc.greater(column, now_ms + FUTURE_TOLERANCE_MS)
 
 
+def _not_utf8(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
+    return pc.match_substring(column, MARK)
+
+
 def _no_length(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
     return pc.or_(pc.less(column, 0), pc.greater(column, MAX_LENGTH_MS))
 
 
 def _no_id(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.match_substring_regex(column, _CONTROL), _longer(column, MAX_ID_CHARS))
+    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_ID_CHARS))
 
 
 def _no_label(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.match_substring_regex(column, _CONTROL), _longer(column, MAX_LABEL_CHARS))
+    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_LABEL_CHARS))
 
 
 def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:
@@ -90,7 +96,10 @@ def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:
 _ID = f"1 to {MAX_ID_CHARS} characters, none of them a control character"
 _LABEL = f"1 to {MAX_LABEL_CHARS} characters, none of them a control character"
 _LENGTH = f"0 to {MAX_LENGTH_MS} ms (a day)"
+_UTF8 = "text in UTF-8"
 _CHECKS = (
+    *(_Check(name, _not_utf8, _UTF8, of_tracks=True) for name in ("artist", "title", "source_track_id")),
+    _Check("listener_id", _not_utf8, _UTF8),
     _Check("started_ms", _missing, "a time"),
     _Check("started_ms", _too_early, f"{MIN_STARTED_MS} (2000-01-01) or later"),
     _Check("started_ms", _in_the_future, "a time that is not in the future"),
@@ -134,6 +143,7 @@ def _shown(value: Any) -> str:
 def _completed(rows: pa.Table) -> pa.Table:
     """With track ids from the names where the source has none, and optional fields that mean something."""
     names = {name: _clean(rows[name]) for name in _NAMES}
+    names["album"] = pc.replace_substring(names["album"], MARK, "\ufffd")  # no album costs a play
     replaced = {
         "source_track_id": pc.coalesce(rows["source_track_id"], _ids_of_names(rows, names["artist"], names["title"])),
         "track_ms": _nulled(rows["track_ms"], pc.equal(rows["track_ms"], 0)),

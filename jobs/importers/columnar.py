@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from jobs.importers.sample import Sample
 from jobs.importers.told import BATCH_ROWS, MAX_LINE_BYTES, ImportRefused, Unreadable
+from jobs.importers.utf8 import Utf8File
 
 MAGIC = b"PAR1"
 EMPTY_ROW = "an empty row"
@@ -55,7 +56,7 @@ def parquet_slabs(path: Path, name: str, columns: Sequence[str]) -> Iterator[Sla
 
 
 def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool) -> Iterator[Slab]:
-    """All columns, as bytes; a line is the number of a record, from 1, the header included.
+    """All columns, as text, named `0`, `1`, ...; a line is the number of a record, from 1, the header included.
 
     Raises `ImportRefused` where a line is longer than `MAX_LINE_BYTES`.
     """
@@ -64,19 +65,21 @@ def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool)
     torn: list[Unreadable] = []
     first = 2 if header else 1
     try:
-        with _opened(path, sample, names, header, torn) as batches:
+        with Utf8File(path) as file, _opened(file, sample, names, header, torn) as batches:
             for batch in batches:
-                yield _csv_slab(batch, first, tuple(torn))
-                first += len(batch) + len(torn)
-                torn.clear()
+                between = _torn_between(torn, first, len(batch))
+                yield _csv_slab(batch, first, between)
+                first += len(batch) + len(between)
+                del torn[: len(between)]
     except pa.ArrowInvalid as error:
         raise _not_csv(sample.name, error) from error
     if torn:
-        yield Slab({name: pa.nulls(0, pa.binary()) for name in names}, pa.nulls(0, pa.int64()), str, tuple(torn))
+        none = {str(position): pa.nulls(0, pa.string()) for position in range(len(names))}
+        yield Slab(none, pa.nulls(0, pa.int64()), str, tuple(torn))
 
 
 def _opened(
-    path: Path, sample: Sample, names: Sequence[str], header: bool, torn: list[Unreadable]
+    file: Utf8File, sample: Sample, names: Sequence[str], header: bool, torn: list[Unreadable]
 ) -> pyarrow.csv.CSVStreamingReader:
     def tear(row: pyarrow.csv.InvalidRow) -> str:
         reason = f"found {row.actual_columns} fields; wanted {row.expected_columns}"
@@ -85,7 +88,7 @@ def _opened(
 
     numbered = [str(position) for position in range(len(names))]
     return pyarrow.csv.open_csv(
-        path,
+        file,
         pyarrow.csv.ReadOptions(
             use_threads=False, block_size=MAX_LINE_BYTES, column_names=numbered, skip_rows=int(header)
         ),
@@ -93,12 +96,21 @@ def _opened(
             delimiter=sample.delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=tear
         ),
         pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(numbered, pa.binary()),
-            check_utf8=False,
+            column_types=dict.fromkeys(numbered, pa.string()),
             null_values=[""],
             strings_can_be_null=True,
         ),
     )
+
+
+def _torn_between(torn: Sequence[Unreadable], first: int, rows: int) -> tuple[Unreadable, ...]:
+    """Those torn rows that stand before the last of a batch's rows; the reader may have met later ones already."""
+    between: list[Unreadable] = []
+    for row in torn:
+        if row.line >= first + rows + len(between):
+            break
+        between.append(row)
+    return tuple(between)
 
 
 def _parquet_slab(batch: pa.RecordBatch, first: int) -> Slab:
@@ -125,7 +137,7 @@ def _as_json(batch: pa.RecordBatch, position: int) -> str:
 
 
 def _as_csv(batch: pa.RecordBatch, position: int) -> str:
-    fields = [(column[position].as_py() or b"").decode(errors="replace") for column in batch.columns]
+    fields = [column[position].as_py() or "" for column in batch.columns]
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(fields)
     return line.getvalue()

@@ -45,7 +45,7 @@ def encrypted() -> bytes:
 BAD_FILES = {
     "an empty file": ("plays.csv", b"", "found an empty file; wanted"),
     "a truncated Parquet file": ("plays.parquet", parquet()[:-20], "damaged or cut-off Parquet"),
-    "Parquet damaged inside": ("plays.parquet", parquet()[:40] + b"\xff" * 60 + parquet()[100:], "damaged or cut-off"),
+    "Parquet damaged inside": ("plays.parquet", parquet()[:4] + b"\xff" * 400 + parquet()[404:], "damaged or cut-off"),
     "Parquet of something else": ("p.parquet", None, "found Parquet with the columns a; wanted"),
     "binary garbage": ("plays.csv", bytes(range(256)) * 9, "found bytes that are no text"),
     "text of another format": ("plays.csv", b"<html><body>hello</body></html>\n", "found text beginning with '<html>"),
@@ -77,7 +77,7 @@ def test_a_bad_file_is_refused_and_the_lake_unchanged(bring, bad):
     bring(bring.write("good.csv", PLAYS))
     before = bring.versions()
     with pytest.raises(ImportRefused, match=message) as refusal:
-        bring(bring.write(f"good/{name}", content), listener="me")
+        bring(bring.write(f"good/{name}", content), listener="me" if name == "1.jsonl" else None)
     assert "wanted" in str(refusal.value) or "zip bomb" in str(refusal.value)
     assert bring.versions() == before
 

@@ -149,7 +149,7 @@ def test_a_column_of_lists_is_no_time(bring):
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ("ada,soon,7,1,1", "started_ms is b'soon'; wanted a number or time (ms)"),
+        ("ada,soon,7,1,1", "started_ms is 'soon'; wanted a number or time (ms)"),
         ("ada,,7,1,1", "started_ms is missing; wanted a time"),
         (",1704110400000,7,1,1", "listener_id is missing; wanted an id of the listener"),
         ("ada,1704110400000,,1,1", "source_track_id is missing; wanted an id of the track, or its artist and title"),
@@ -159,8 +159,8 @@ def test_a_column_of_lists_is_no_time(bring):
         ),
         ("ada,1704110400000,7,-1,1", "played_ms is -1; wanted 0 to 86400000 ms (a day)"),
         ("ada,1704110400000,7,1,90000000", "track_ms is 90000000; wanted 0 to 86400000 ms (a day)"),
-        ("ada,1704110400000,7,much,1", "played_ms is b'much'; wanted a number or time (ms)"),
-        ("ada,99999999999999999999,7,1,1", "started_ms is b'99999999999999999999'; wanted a number or time (ms)"),
+        ("ada,1704110400000,7,much,1", "played_ms is 'much'; wanted a number or time (ms)"),
+        ("ada,99999999999999999999,7,1,1", "started_ms is '99999999999999999999'; wanted a number or time (ms)"),
         ("ada,1750000600001,7,1,1", "started_ms is 1750000600001; wanted a time that is not in the future"),
     ],
 )
@@ -182,7 +182,7 @@ def test_bytes_that_are_no_utf8_are_quarantined_and_the_other_rows_kept(bring):
     text = b"listener_id,started_ms,artist,title\nada,1704110400000,Bj\xf6rk,Hunter\nada,1704110400000,Ada,Loom\n"
     summary = bring(bring.write("log.csv", text))
     assert (summary.added, summary.quarantined) == (1, 1)
-    assert bring.quarantine("reason") == [r"artist is b'Bj\xf6rk'; wanted text in UTF-8"]
+    assert bring.quarantine("reason") == ["artist is 'Bj\\uffffrk'; wanted text in UTF-8"]
 
 
 def test_optional_fields_that_mean_nothing_are_left_out_and_the_play_kept(bring):
@@ -218,3 +218,11 @@ def test_30music_is_recognised_by_its_columns_and_its_times_are_seconds(bring):
     assert bring.plays("listener_id", "source_track_id", "started_ms", "played_ms", "source") == [
         ("30music:5", "30music:9", NOON_MS, 61_000, "30music")
     ]
+
+
+def test_lines_are_numbered_right_through_a_file_of_many_blocks(bring):
+    torn, late = {2, 30_000, 60_000, 120_000, 120_001, 150_002}, {50_001, 100_001, 150_001}
+    rows = ("torn" if n in torn else f"ada,{'soon' if n in late else NOON_MS + n},1" for n in range(2, 150_003))
+    summary = bring(bring.write("log.csv", "\n".join(["listener_id,started_ms,track_id", *rows])))
+    assert (summary.rows, summary.quarantined) == (150_001, len(torn | late))
+    assert bring.quarantine("line") == sorted(torn | late)
