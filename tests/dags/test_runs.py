@@ -1,0 +1,69 @@
+"""Runs of DAGs by `dag.test()`: which commands they give, in which order, and what is said when one fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.plan import DAILY, TABLES, Plan
+from tests.dags.conftest import Recorder
+
+pytestmark = [pytest.mark.servers, pytest.mark.slow]
+
+
+def test_daily_runs_each_step_once_in_the_plans_order_as_of_the_day_its_interval_ends(
+    airflow_script: Callable[..., str], tmp_path: Path
+) -> None:
+    steps = Recorder.at(tmp_path)
+    output = airflow_script(
+        "try_dag.py", "daily", "2024-02-29T02:00", "{}", with_database=True, BACKBEAT_PYTHON=str(steps.program)
+    )
+    assert outcome(output)["state"] == "success"
+    assert sorted(steps.calls) == sorted(commands(DAILY, "2024-02-29"))
+    assert in_an_order_of(DAILY, [call.split()[5] for call in steps.calls])
+
+
+def test_backfill_runs_as_of_the_day_it_is_given(airflow_script: Callable[..., str], tmp_path: Path) -> None:
+    steps = Recorder.at(tmp_path)
+    day = json.dumps({"as_of": "2014-12-01"})
+    output = airflow_script(
+        "try_dag.py", "backfill", "2024-02-29T02:00", day, with_database=True, BACKBEAT_PYTHON=str(steps.program)
+    )
+    assert outcome(output)["state"] == "success"
+    assert sorted(steps.calls) == sorted(commands(TABLES, "2014-12-01"))
+
+
+def test_a_step_that_fails_stops_those_after_it_and_says_its_line_of_the_runbook(
+    airflow_script: Callable[..., str], tmp_path: Path
+) -> None:
+    steps = Recorder.at(tmp_path, fails_at="core_sessions")
+    output = airflow_script(
+        "try_dag.py", "daily", "2024-02-29T02:00", "{}", with_database=True, BACKBEAT_PYTHON=str(steps.program)
+    )
+    tasks = outcome(output)["tasks"]
+    assert tasks["core_sessions"] == "failed"
+    assert tasks["features_transitions"] == tasks["publish"] == "upstream_failed"
+    assert tasks["charts_daily"] == "success"
+    assert "backbeat: out of memory" in output
+    assert "core_sessions failed: Means: " in output
+
+
+def outcome(output: str) -> dict[str, Any]:
+    """What the script says on its last line."""
+    return dict(json.loads(output.splitlines()[-1]))
+
+
+def commands(plan: Plan, day: str) -> list[str]:
+    """What the interpreter should have been called with."""
+    return [f"-m backbeat run {plan.name} --only {step.name} --as-of {day} --json" for step in plan.steps]
+
+
+def in_an_order_of(plan: Plan, names: list[str]) -> bool:
+    """Whether each step comes after those that write what it needs."""
+    return all(
+        names.index(earlier) < names.index(step.name) for step in plan.steps for earlier in plan.upstream_of(step)
+    )

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs.plan import PLANS
+from jobs.runbook import RUNBOOK, advice, entries
+
+STEPS = sorted({step.name for plan in PLANS.values() for step in plan.steps})
+
+
+def test_the_runbook_has_each_step_once_and_no_other() -> None:
+    headings = [line.removeprefix("### ") for line in RUNBOOK.read_text().splitlines() if line.startswith("### ")]
+    assert sorted(headings) == STEPS
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_an_entry_says_what_failed_how_to_see_it_and_a_command_that_mends_it(step: str) -> None:
+    entry = entries(RUNBOOK.read_text())[step]
+    means, see, mend = entry.index("Means: "), entry.index("See: "), entry.index("Mend: ")
+    assert means == 0 < see < mend
+    assert "`backbeat " in entry[mend:]
+
+
+def test_an_entry_is_one_line_and_ends_before_the_next_heading(tmp_path: Path) -> None:
+    runbook = tmp_path / "runbook.md"
+    runbook.write_text(
+        "# Runbook\n\nPreface.\n\n### one\n\n- Means: it is\n  broken.\n- Mend: mend it.\n\n## Part\n\nWords.\n"
+    )
+    assert advice("one", runbook) == "one failed: Means: it is broken. Mend: mend it. (docs/runbook.md#one)"
+
+
+def test_a_step_without_an_entry_is_said_to_have_none(tmp_path: Path) -> None:
+    runbook = tmp_path / "runbook.md"
+    assert advice("two", runbook) == "two failed: no entry (docs/runbook.md#two)"
+    runbook.write_text("# Runbook\n")
+    assert advice("two", runbook) == "two failed: no entry (docs/runbook.md#two)"
