@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 FAILED, BAD_USAGE = 1, 2
+PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 
 class CommandFailed(Exception):
@@ -23,7 +24,7 @@ class BadUsage(Exception):
 
 def console() -> Console:
     """Where people read: standard output, plain where it is no terminal."""
-    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 
 def notice(text: str) -> None:

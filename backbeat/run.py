@@ -49,7 +49,10 @@ def run(
         _tell_plan(execution, json)
     else:
         document = perform(execution, Settings.from_environment(), quiet=json)
-        emit(document) if json else console().print(summary(document))
+        if json:
+            emit(document)
+        else:
+            tell(document)
 
 
 def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[str, Any]:
@@ -94,18 +97,23 @@ def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict
     return hashes
 
 
-def summary(document: dict[str, Any]) -> Any:
-    """The run as a table: what each step read, wrote and took."""
+def tell(document: dict[str, Any]) -> None:
+    """The run for people: what each step read, wrote and took, and what is published."""
     rows = [
         (step["step"], step["read"], step["written"], step["days"], step["seconds"], _told(step["facts"]))
         for step in document["steps"]
     ]
     title = f"{document['plan']} as of {document['as_of']}"
-    return table(title, ["step", "rows read", "rows written", "days", "seconds", ""], rows)
+    console().print(table(title, ["step", "rows read", "rows written", "days", "seconds", ""], rows))
+    hashes = list(document["tables"].items())
+    console().print(table("tables", ["table", "content hash"], hashes))
+    if document["model_version"]:
+        console().print(f"Published model {document['model_version']}, sha256 {document['artifact_sha256']}")
 
 
 def _told(facts: dict[str, Any]) -> str:
-    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in facts.items())
+    told = {name: value for name, value in facts.items() if name != "artifact_sha256"}
+    return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
 
 
 def _execution(name: str, as_of: str | None, only: Sequence[str], resume: bool) -> Execution | None:

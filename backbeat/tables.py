@@ -14,7 +14,7 @@ from backbeat.wiring import open_lake
 from warehouse.stores.lock import LakeLock
 from warehouse.tables import TABLES
 
-app = App(help="The tables of the lake.")
+app = App(name="tables", help="The tables of the lake.")
 Flag = Annotated[bool, Parameter(negative=())]
 
 

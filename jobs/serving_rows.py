@@ -1,114 +1,103 @@
 """The lake -> rows: what an answer needs at once, a base a listener and a card a track.
 
 A base holds every play that the lake holds, whatever day the model is as of: it names the log offsets that have landed,
-and a listen above them is still in the listener's tail.
+and a listen above them is still in the listener's tail. This needs an index in one place rather than a cluster, so it
+streams through DuckDB.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+import duckdb
 import msgspec
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from jobs.land_events import landed_offsets
 from jobs.run import JobRun
 from warehouse.rules.decay import TASTE_ENTRIES
+from warehouse.stores.lake import Lake
 from warehouse.stores.rows import Rows
 from warehouse.tables import CORE_CATALOG, CORE_PLAYS, FEATURES_TASTE, RAW_ERASURES, RAW_SIGNALS
 from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TrackCard
 
 ROWS_A_WRITE = 2_000
+MADE_FROM = "rows.made_from"  # rows table: one row, the versions that all others were made from
+_SOURCES = (FEATURES_TASTE, CORE_PLAYS, CORE_CATALOG, RAW_SIGNALS, RAW_ERASURES)
 
-Row = TypeVar("Row")
+_BASES = f"""
+WITH entries AS (
+    SELECT listener_id, list({{day: day - DATE '1970-01-01', t: track_id, p: plays, s: skips, i: last_play_id,
+           m: last_started_ms}} ORDER BY day DESC, plays DESC, track_id)[1:{TASTE_ENTRIES}] AS entries
+    FROM taste GROUP BY listener_id
+), heard AS (
+    SELECT listener_id, list({{i: play_id, t: track_id, m: started_ms, o: source, c: counts, s: skipped}}
+           ORDER BY started_ms DESC, play_id)[1:{RECENT_PLAYS}] AS heard
+    FROM plays GROUP BY listener_id
+), erased AS (
+    SELECT listener_id, max(received_ms) AS erased_ms FROM erasures WHERE play_id IS NULL GROUP BY listener_id
+), words AS (
+    SELECT signals.* FROM signals LEFT JOIN erased USING (listener_id)
+    WHERE erased_ms IS NULL OR received_ms > erased_ms
+    QUALIFY row_number() OVER (PARTITION BY listener_id, track_id ORDER BY received_ms DESC, signal_id DESC) = 1
+), said AS (
+    SELECT listener_id,
+           list({{t: track_id, k: kind, r: rating, m: received_ms, i: signal_id}} ORDER BY track_id) AS said
+    FROM words GROUP BY listener_id
+)
+SELECT * FROM entries FULL JOIN heard USING (listener_id) FULL JOIN said USING (listener_id)
+"""  # noqa: S608  # two bounds of ours
 
 
 def write_rows(run: JobRun, rows: Rows) -> int:
-    """Put a base for every listener and a card for every track; drop those of listeners who are no more."""
-    version = run.wiring.clock_ms()
+    """Put a base for every listener and a card for every track; drop those of listeners who are no more.
+
+    Nothing is written where the tables and the landed offsets are those that the rows were made from.
+    """
     offsets = landed_offsets(run.lake)
-    bases = listener_bases(run.read(FEATURES_TASTE), run.read(CORE_PLAYS), last_words(run))
-    there = set()
-    written = 0
-    for some in _some(row.asDict() for row in bases.toLocalIterator()):
-        there |= {row["listener_id"] for row in some}
-        written += rows.put_many(BASE, {row["listener_id"]: _base(row, offsets) for row in some}, version=version)
-    rows.delete(BASE, [listener for listener, _ in rows.scan(BASE) if listener not in there])
-    for some in _some(run.lake.read(CORE_CATALOG).to_pylist()):
-        written += rows.put_many(CATALOG, {card["track_id"]: _card(card) for card in some}, version=version)
+    made_from = msgspec.json.encode([run.lake.url, offsets, [run.lake.version(table) for table in _SOURCES]])
+    if rows.get(MADE_FROM, "tables") == made_from:
+        return 0
+    version = run.wiring.clock_ms()
+    written = _write_bases(run.lake, rows, offsets, version)
+    for cards in run.lake.dataset(CORE_CATALOG).to_batches(batch_size=ROWS_A_WRITE):
+        encoded = {card["track_id"]: _card(card) for card in cards.to_pylist()}
+        written += rows.put_many(CATALOG, encoded, version=version)
+    rows.put(MADE_FROM, "tables", made_from, version=version)
     return written
 
 
-def last_words(run: JobRun) -> DataFrame:
-    """The last word of each listener on each track, without those of listeners erased since."""
-    whole = run.read(RAW_ERASURES).where("play_id IS NULL").groupBy("listener_id")
-    erased = whole.agg(F.max("received_ms").alias("erased_ms"))
-    said = run.read(RAW_SIGNALS).join(erased, "listener_id", "left")
-    latest = Window.partitionBy("listener_id", "track_id").orderBy(F.desc("received_ms"), F.desc("signal_id"))
-    kept = said.where("erased_ms IS NULL OR received_ms > erased_ms").withColumn("place", F.row_number().over(latest))
-    return kept.where("place = 1")
+def _write_bases(lake: Lake, rows: Rows, offsets: dict[str, int], version: int) -> int:
+    there: set[str] = set()
+    written = 0
+    for batch in listener_bases(lake):
+        bases = {row["listener_id"]: msgspec.msgpack.encode(base_of(row, offsets)) for row in batch.to_pylist()}
+        written += rows.put_many(BASE, bases, version=version)
+        there |= bases.keys()
+    rows.delete(BASE, [listener for listener, _ in rows.scan(BASE) if listener not in there])
+    return written
 
 
-def listener_bases(taste: DataFrame, plays: DataFrame, opinions: DataFrame) -> DataFrame:
+def listener_bases(lake: Lake) -> Iterator[pa.RecordBatch]:
     """A row a listener: taste entries and plays by name, newest first and bounded, and last words."""
-    entries = taste.select(
-        "listener_id",
-        F.struct(
-            (-F.unix_date("day")).alias("newest"),
-            (-F.col("plays")).alias("most"),
-            "track_id",
-            "plays",
-            "skips",
-            "last_play_id",
-            "last_started_ms",
-        ).alias("entry"),
-    )
-    heard = plays.select(
-        "listener_id",
-        F.struct(
-            (-F.col("started_ms")).alias("newest"), "play_id", "track_id", "started_ms", "source", "counts", "skipped"
-        ).alias("heard"),
-    )
-    word = F.struct("track_id", "kind", "rating", "received_ms", "signal_id")
-    words = opinions.select("listener_id", word.alias("said"))
-    return (
-        _gathered(entries, "entry", TASTE_ENTRIES)
-        .join(_gathered(heard, "heard", RECENT_PLAYS), "listener_id", "full")
-        .join(_gathered(words, "said", None), "listener_id", "full")
-    )
+    connection = duckdb.connect()
+    connection.register("taste", lake.dataset(FEATURES_TASTE))
+    connection.register("plays", lake.dataset(CORE_PLAYS))
+    for name, table in (("signals", RAW_SIGNALS), ("erasures", RAW_ERASURES)):
+        connection.register(name, lake.dataset(table) if lake.exists(table) else table.schema.empty_table())
+    yield from connection.sql(_BASES).to_arrow_reader(ROWS_A_WRITE)
 
 
-def _gathered(rows: DataFrame, column: str, bound: int | None) -> DataFrame:
-    in_order = F.sort_array(F.collect_list(column))
-    return rows.groupBy("listener_id").agg((F.slice(in_order, 1, bound) if bound else in_order).alias(column))
-
-
-def _base(row: Mapping[str, Any], offsets: dict[str, int]) -> bytes:
-    base = TasteBase(
-        entries=tuple(
-            Entry(e["track_id"], -e["newest"], e["plays"], e["skips"], e["last_play_id"], e["last_started_ms"])
-            for e in row["entry"] or ()
-        ),
-        recent=tuple(
-            Heard(h["play_id"], h["track_id"], h["started_ms"], h["source"], h["counts"], h["skipped"])
-            for h in row["heard"] or ()
-        ),
-        opinions=tuple(
-            Opinion(s["track_id"], s["kind"], s["rating"], s["received_ms"], s["signal_id"]) for s in row["said"] or ()
-        ),
+def base_of(row: Mapping[str, Any], offsets: dict[str, int]) -> TasteBase:
+    """The base of one row of `listener_bases`."""
+    return TasteBase(
+        entries=tuple(Entry(e["t"], e["day"], e["p"], e["s"], e["i"], e["m"]) for e in row["entries"] or ()),
+        recent=tuple(Heard(h["i"], h["t"], h["m"], h["o"], h["c"], h["s"]) for h in row["heard"] or ()),
+        opinions=tuple(Opinion(s["t"], s["k"], s["r"], s["m"], s["i"]) for s in row["said"] or ()),
         offsets=offsets,
     )
-    return msgspec.msgpack.encode(base)
 
 
-def _card(row: dict[str, object]) -> bytes:
-    return msgspec.msgpack.encode(msgspec.convert(row, TrackCard))
-
-
-def _some(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    remaining = iter(rows)
-    while some := list(islice(remaining, ROWS_A_WRITE)):
-        yield some
+def _card(row: Mapping[str, Any]) -> bytes:
+    return msgspec.msgpack.encode(TrackCard(**row))

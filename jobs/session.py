@@ -7,10 +7,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from jobs.java import JarsMissing, spark_jars, use_java
+
+LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def _options(settings: SparkSettings) -> dict[str, str]:
 
 
 def _jvm_options(brief: bool) -> str:
-    shared = "-Dlog4j2.level=ERROR -Duser.timezone=UTC"
+    shared = f"-Dlog4j2.configurationFile={LOGGING} -Duser.timezone=UTC"
     return f"{shared} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" if brief else f"{shared} -XX:+UseParallelGC"
 
 
