@@ -41,22 +41,24 @@ class Storyteller:
     known: Weighed
     cards: Mapping[str, TrackCard]
 
-    def reason(self, source: str, track_id: str, cites: Sequence[int]) -> str:
-        """Why this track, by the model that brought it and the places that it cites."""
+    def reason(self, source: str, track_id: str, score: float, cites: Sequence[int]) -> str:
+        """Why this track, by the model that brought it, the score that it gave, and the places that it cites."""
         if source == Popularity.name:
             return "Played by many right now; no play of yours brought it."
         if source == Repeat.name:
             return self._repeated(track_id)
         if source == AlsModel.name:
-            return self._alike(cites)
+            return self._alike(cites, score)
         return self._follows()
 
     def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
         """The plays at these places."""
         return tuple(cite for place in places if (cite := self._cite(place)) is not None)
 
-    def _alike(self, cites: Sequence[int]) -> str:
+    def _alike(self, cites: Sequence[int], score: float) -> str:
         places = [place for place in cites if place != CURRENT]
+        if score <= 0:
+            return "None of your plays speaks for it; it fills the list."
         if not places:
             return "Close to your listening as a whole; no single play of yours stands out."
         at = places[0]

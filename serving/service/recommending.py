@@ -15,7 +15,7 @@ from serving.service.listening import Listeners, Weighed
 from serving.service.ports import EVERYWHERE, Charts, Clock
 from serving.service.published import Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
-from serving.service.shelves import SHELVES, Asked, Picks, Shelf, popular, positions_of
+from serving.service.shelves import SHELVES, Asked, Picks, Shelf, positions_of, standing_in
 from warehouse.events import Impression
 
 CHARTS_SOURCE = "charts"
@@ -109,7 +109,7 @@ class Recommender:
                 snapshot.version,
                 impression_id,
                 slot,
-                teller.reason(source, track_id, places),
+                teller.reason(source, track_id, score, places),
                 teller.cites(places),
             )
             for slot, (track_id, score, source, places) in enumerate(
@@ -165,7 +165,7 @@ def _picked(snapshot: Snapshot, known: Weighed, question: Question, before: Posi
         return picks, None
     heard = known.touched if question.shelf is Shelf.DISCOVER else np.empty(0, np.int64)
     stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed)
-    return popular(snapshot, stands_in), _STANDS_IN.get(question.shelf)
+    return standing_in(snapshot, stands_in), _STANDS_IN.get(question.shelf)
 
 
 def _has_nothing_to_go_by(known: Weighed, shelf: Shelf) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -83,8 +83,9 @@ def discover(snapshot: Snapshot, asked: Asked) -> Picks:
     vector = als.fold_in(taste)
     found = als.index.best(vector, asked.pool, barred)
     items, scores = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
-    citations = als.explain(taste, items, asked.known.plays, CITED)
-    return Picks(items, scores, (als.name,) * len(items), _places(citations.places))
+    cites = _places(als.explain(taste, items, asked.known.plays, CITED).places)
+    spoken_for = (places if score > 0 else () for places, score in zip(cites, scores.tolist(), strict=True))
+    return Picks(items, scores, (als.name,) * len(items), tuple(spoken_for))
 
 
 def on_repeat(snapshot: Snapshot, asked: Asked) -> Picks:
@@ -102,6 +103,12 @@ def popular(snapshot: Snapshot, asked: Asked) -> Picks:
     pool = popularity.best_but(asked.pool, asked.barred)
     items, scores = asked.chosen(pool, popularity.scores(asked.taste, pool))
     return Picks(items, scores, (popularity.name,) * len(items), ((),) * len(items))
+
+
+def standing_in(snapshot: Snapshot, asked: Asked) -> Picks:
+    """What everybody plays, on a shelf that has nothing to go by: 0 is each score, as nobody's play speaks for it."""
+    picks = popular(snapshot, asked)
+    return replace(picks, scores=np.zeros(len(picks.items)))
 
 
 def upcoming(snapshot: Snapshot, asked: Asked) -> Picks:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -25,6 +26,7 @@ from models.transitions import Transitions, TransitionsConfig
 from serving.app import Api, ApiConfig, Stores, create_app
 from serving.service.ports import EVERYWHERE, Chart, Place
 from streaming.embedded import EmbeddedStream
+from warehouse.events import PLAYS
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
@@ -39,6 +41,11 @@ SECRET = "a secret of thirty-two bytes or more"
 
 def track(genre: int, place: int) -> str:
     return f"t:{genre}/{place}"
+
+
+def card(name: str) -> TrackCard:
+    genre, place = name.removeprefix("t:").split("/")
+    return TrackCard(name, f"Song {place}", f"Band {genre}", "Album", track_ms=180_000)
 
 
 def artifact(*, seed: int = 0, as_of: date = AS_OF) -> Artifact:
@@ -91,7 +98,8 @@ class House:
         self.api: Api = create_app(stores, clock=lambda: self.now_ms, config=config)
         self.client = TestClient(app=self.api)
         cards = {
-            name: TrackCard(name, f"Song {name[4:]}", f"Band {name[2]}", "Album", track_ms=180_000) for name in TRACKS
+            name: TrackCard(name, f"Song {name.split('/')[1]}", f"Band {name[2]}", "Album", track_ms=180_000)
+            for name in TRACKS
         }
         self.rows.put_many(CATALOG, {name: msgspec.msgpack.encode(card) for name, card in cards.items()}, version=1)
 
@@ -133,6 +141,30 @@ class House:
 
     def recommend(self, listener: str, shelf: str = "discover", **query: Any) -> Any:
         params = {"shelf": shelf, **query}
-        answer = self.client.get(f"/v1/listeners/{listener}/recommendations", params=params)
+        answer = self.client.get(f"/v1/listeners/{quote(listener, safe='')}/recommendations", params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def signal(self, listener: str, name: str, kind: str, **more: Any) -> str:
+        self.now_ms += 1
+        body = {"listener_id": listener, "track_id": name, "kind": kind, **more}
+        answer = self.client.post("/v1/signals", json=body)
+        assert answer.status_code == 202, answer.text
+        signal_id: str = answer.json()["signal_id"]
+        return signal_id
+
+    def take_back(self, listener: str, play_id: str) -> None:
+        answer = self.client.delete(f"/v1/listeners/{quote(listener, safe='')}/plays/{quote(play_id, safe='')}")
+        assert answer.status_code == 202, answer.text
+
+    def copy(self, listener: str, to: str) -> None:
+        """Give another listener the same plays, under the same names."""
+        for partition in range(PLAYS.partitions):
+            for record in self.log.read(PLAYS, partition):
+                mine = [event for event in record.events if event.listener_id == listener]
+                if mine:
+                    self.stream.accept(PLAYS, [msgspec.structs.replace(event, listener_id=to) for event in mine])
+
+    def name(self, name: str, other: str) -> None:
+        """Let the catalog know the track by another name too."""
+        self.rows.put(CATALOG, other, msgspec.msgpack.encode(card(name)), version=1)
