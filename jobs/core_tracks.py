@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-import pandas as pd
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -31,7 +31,7 @@ def identified(tracks: DataFrame) -> DataFrame:
     A track is its ISRC, else its MBID, else its folded names, else itself. One that lacks an id borrows it from its
     namesakes: an ISRC from any of them, an MBID where it has neither; of several, the first in order.
     """
-    keyed = tracks.select("source_track_id", "artist", "title", "isrc", "mbid").mapInPandas(_keyed, _KEYED)
+    keyed = tracks.select("source_track_id", "artist", "title", "isrc", "mbid").mapInArrow(_keyed, _KEYED)
     namesakes = Window.partitionBy("name_key")
     named = F.col("name_key").isNotNull()
     return keyed.select(
@@ -61,14 +61,15 @@ def _labelled(kind: str) -> Column:
     return F.concat(F.lit(f"{kind}:"), F.col(kind))
 
 
-def _keyed(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _keyed(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Well-formed ids and the folded names: Python, because Spark cannot take accents off."""
     for batch in batches:
-        yield pd.DataFrame(
+        told = {name: batch.column(name).to_pylist() for name in ("artist", "title", "isrc", "mbid")}
+        yield pa.RecordBatch.from_pydict(
             {
-                "source_track_id": batch["source_track_id"],
-                "isrc": [isrc_of(text) for text in batch["isrc"]],
-                "mbid": [mbid_of(text) for text in batch["mbid"]],
-                "name_key": [name_key(*names) for names in zip(batch["artist"], batch["title"], strict=True)],
+                "source_track_id": batch.column("source_track_id"),
+                "isrc": pa.array(map(isrc_of, told["isrc"]), pa.string()),
+                "mbid": pa.array(map(mbid_of, told["mbid"]), pa.string()),
+                "name_key": pa.array(map(name_key, told["artist"], told["title"]), pa.string()),
             }
         )
