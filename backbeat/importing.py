@@ -25,9 +25,9 @@ def import_plays(
     *paths: Path,
     listener: str | None = None,
     kind: Annotated[str | None, Parameter(name="--format")] = None,
-    mapping: Annotated[tuple[str, ...], Parameter(name="--map")] = (),
+    mapping: Annotated[list[str] | None, Parameter(name="--map", negative="")] = None,
     source: str | None = None,
-    json: bool = False,
+    json: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Bring listening histories into the lake; what is there already is not added twice.
 
@@ -41,7 +41,7 @@ def import_plays(
     """
     if not paths:
         raise BadUsage("import: found no PATH; wanted a file, a folder or a zip archive")
-    request = Request(paths, listener, kind, _columns(mapping), source)
+    request = Request(paths, listener, kind, _columns(mapping or ()), source)
     try:
         with _progress() as progress:
             summary = bring_in(
@@ -93,4 +93,5 @@ def _show(summary: Summary) -> None:
     if summary.days is None:
         out.print("no day reopened")
     else:
-        out.print(f"reopened {summary.days.count:,} days, {summary.days.first} to {summary.days.last}: `backbeat run`")
+        count = f"{summary.days.count:,} day" + ("s" if summary.days.count != 1 else "")
+        out.print(f"reopened {count}, {summary.days.first} to {summary.days.last}: `backbeat run` recomputes them")

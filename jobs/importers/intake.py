@@ -15,7 +15,7 @@ from jobs.importers.inputs import Input, inputs
 from jobs.importers.landing import Landed, land
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
-from jobs.importers.told import ImportRefused, Told
+from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
@@ -88,6 +88,7 @@ def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progres
 
     Raises `ImportRefused` where a file cannot be read, and `LakeLocked` where another process is at work.
     """
+    _refuse_names(request)
     home.root.mkdir(parents=True, exist_ok=True)
     with LakeLock(home.lock, purpose="import"), tempfile.TemporaryDirectory(prefix="import-", dir=home.root) as folder:
         scratch = Path(folder)
@@ -152,6 +153,12 @@ class _Reader:
         tally.quarantined += len(checked.quarantined)
         tally.ignored += sum(told.ignored.values())
         self.reasons.update(told.ignored)
+
+
+def _refuse_names(request: Request) -> None:
+    for name, most, what in ((request.listener, MAX_ID_CHARS, "listener"), (request.source, MAX_LABEL_CHARS, "source")):
+        if name is not None and not (name.isprintable() and 1 <= len(name) <= most):
+            raise ImportRefused(f"importing: found --{what} {name!r}; wanted 1 to {most} printable characters")
 
 
 def _format_of(file: Input, sample: Sample, request: Request) -> Format | None:

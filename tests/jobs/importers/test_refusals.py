@@ -117,6 +117,12 @@ def test_a_listener_for_a_format_that_names_its_own_is_refused(bring):
         bring(bring.write("plays.parquet", parquet()), listener="me")
 
 
+@pytest.mark.parametrize("listener", ["", "a\nb", "x" * 257])
+def test_a_listener_that_is_no_id_is_refused(bring, listener):
+    with pytest.raises(ImportRefused, match="wanted 1 to 256 printable characters"):
+        bring(bring.write("a.csv", b"started_ms,track_id\n1704110400000,1\n"), listener=listener)
+
+
 def test_an_import_waits_for_nobody_and_names_who_is_at_work(bring):
     file = bring.write("a.csv", PLAYS)
     with LakeLock(bring.home.lock, purpose="run daily"), pytest.raises(LakeLocked, match="run daily"):
