@@ -10,6 +10,8 @@ from warehouse.stores.rows import RowRefused, Rows
 
 
 class RowsContract:
+    longest_value = 8 << 20  # bytes
+
     def test_a_row_is_read_as_it_was_written(self, rows: Rows) -> None:
         assert rows.put("t", "ada", b"\x00\xff", version=1)
         assert rows.get("t", "ada") == b"\x00\xff"
@@ -25,7 +27,7 @@ class RowsContract:
         assert rows.get("t", "ada") == b""
         assert dict(rows.scan("t")) == {"ada": b""}
 
-    @pytest.mark.parametrize(("version", "kept"), [(4, b"old"), (5, b"old"), (6, b"new"), (2**63 - 1, b"new")])
+    @pytest.mark.parametrize(("version", "kept"), [(4, b"old"), (5, b"old"), (6, b"new"), (2**53 - 1, b"new")])
     def test_a_write_only_moves_a_row_forward(self, rows: Rows, version: int, kept: bytes) -> None:
         rows.put("t", "ada", b"old", version=5)
         assert rows.put("t", "ada", b"new", version=version) == (kept == b"new")
@@ -81,7 +83,7 @@ class RowsContract:
             rows.get("t", key)
 
     def test_the_longest_key_and_value_fit(self, rows: Rows) -> None:
-        key, value = "\U0001f3b5" * 1_024, b"v" * (8 << 20)
+        key, value = "\U0001f3b5" * 1_024, b"v" * self.longest_value
         rows.put("t", key, value, version=1)
         assert rows.get("t", key) == value
 
@@ -90,7 +92,7 @@ class RowsContract:
             rows.put_many("t", {"ada": b"v" * ((8 << 20) + 1)}, version=1)
         assert rows.get("t", "ada") is None
 
-    @pytest.mark.parametrize("version", [-1, 2**63])
+    @pytest.mark.parametrize("version", [-1, 2**53])
     def test_a_version_out_of_bounds_is_refused(self, rows: Rows, version: int) -> None:
         with pytest.raises(RowRefused, match="version"):
             rows.put("t", "ada", b"", version=version)

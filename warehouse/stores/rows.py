@@ -10,7 +10,8 @@ from typing import Protocol
 class Rows(Protocol):
     """Tables of `key -> (version, value)`. A write carries a version and only ever moves a row forward.
 
-    Keys are text of 1 to 1,024 characters, values bytes up to 8 MiB. Every method may raise `RowsUnavailable`.
+    Keys are text of 1 to 1,024 characters, values bytes up to 8 MiB, versions whole numbers from 0 to 2**53 - 1. Every
+    method may raise `RowsUnavailable`, and `RowRefused` for what is out of bounds.
     """
 
     def get(self, table: str, key: str) -> bytes | None:
@@ -77,8 +78,8 @@ def checked_value(key: str, value: bytes) -> bytes:
 
 def checked_version(version: int) -> int:
     """The version itself. Raises `RowRefused`."""
-    if not 0 <= version < 2**63:
-        raise RowRefused(f"row version {version}; wanted 0 to 2**63 - 1")
+    if not 0 <= version < 2**53:
+        raise RowRefused(f"row version {version}; wanted 0 to 2**53 - 1")
     return version
 
 
