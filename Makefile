@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 CODE := $(wildcard backbeat bench dags deploy drills jobs models serving streaming tests warehouse)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
-LOCKS := airflow bqemulator java main uv
+LOCKS := $(basename $(notdir $(filter-out %/jars.in,$(wildcard requirements/*.in)))) main
 # A terminal sees uv's progress, a log only our own lines.
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 
@@ -97,4 +97,4 @@ compile = $(UV) $(COMPILE) $(UPGRADE) -o $(1) \
 	$$([ $$name = main ] && echo --group dev pyproject.toml || echo requirements/$$name.in)
 
 clean: ## remove environments and caches; what was imported, learned and measured stays
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache spark-warehouse dist
+	rm -rf .venv .venv-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache spark-warehouse dist

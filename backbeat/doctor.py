@@ -1,0 +1,188 @@
+"""`backbeat doctor`: what is installed and what is not, with the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from packaging.requirements import Requirement
+
+from backbeat.output import CommandFailed, console, emit, table
+from backbeat.settings import SettingError, Settings
+from jobs.java import JarsMissing, JavaMissing, find_java, locked_jars, share_folder, sound
+from models.registry import Registry
+from warehouse.stores.lake import Lake
+from warehouse.tables import RAW_PLAYS
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+LOCK = CHECKOUT / "requirements" / "main.txt"
+LEAST_FREE_BYTES = 2 << 30
+PYTHONS = ((3, 11), (3, 14))  # from, and up to but without
+INSTALL, SERVERS = "make install", "make servers"
+
+
+class Verdict(StrEnum):
+    """`missing` fails the command, `absent` is what Backbeat does without until it is wanted."""
+
+    OK = "ok"
+    ABSENT = "absent"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and the command that mends it where something is not there."""
+
+    check: str
+    verdict: Verdict
+    found: str
+    mend: str | None = None
+
+
+def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Look at everything that Backbeat needs; exit 1 when something needed is missing.
+
+    Args:
+        json: One JSON document on one line.
+    """
+    findings = list(examine())
+    if json:
+        emit({"ok": not _missing(findings), "findings": [asdict(finding) for finding in findings]})
+    else:
+        rows = [(finding.check, finding.verdict, finding.found, finding.mend or "") for finding in findings]
+        console().print(table("what Backbeat stands on", ["what", "", "found", "mend with"], rows))
+    if missing := _missing(findings):
+        raise CommandFailed(f"missing: {', '.join(missing)}")
+
+
+def _missing(findings: list[Finding]) -> list[str]:
+    return [finding.check for finding in findings if finding.verdict is Verdict.MISSING]
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding: first what is installed, then what is set, then what is there."""
+    yield from (_python(), packages(LOCK), java(), jars(share_folder() / "jars"))
+    try:
+        settings = Settings.from_environment()
+    except SettingError as error:
+        yield Finding("settings", Verdict.MISSING, str(error), "backbeat config")
+        return
+    yield Finding("settings", Verdict.OK, "all can be read", None)
+    yield from (writable(settings.home.root), disk(settings.home.root), lake(settings), model(settings))
+    yield from servers(CHECKOUT)
+
+
+def _python() -> Finding:
+    oldest, too_new = PYTHONS
+    fits = oldest <= sys.version_info[:2] < too_new
+    told = f"{'.'.join(map(str, sys.version_info[:3]))} at {sys.executable}"
+    return Finding("python", _needed(fits), told, None if fits else "make clean install PYTHON=python3.11")
+
+
+def packages(lock: Path) -> Finding:
+    """Whether what is installed is what is locked."""
+    wanted = [Requirement(line.rstrip(" \\")) for line in lock.read_text(encoding="utf-8").splitlines() if "==" in line]
+    here = [line for line in wanted if line.marker is None or line.marker.evaluate()]
+    wrong = [f"{line.name} {_installed(line.name) or 'not installed'}" for line in here if not _as_locked(line)]
+    if wrong:
+        told = f"{len(wrong)} of {len(here)} not as locked: {', '.join(wrong[:5])}"
+        return Finding("packages", Verdict.MISSING, told, f"touch {lock.relative_to(CHECKOUT)} && {INSTALL}")
+    return Finding("packages", Verdict.OK, f"{len(here)} as locked")
+
+
+def _as_locked(line: Requirement) -> bool:
+    found = _installed(line.name)
+    return found is not None and line.specifier.contains(found, prereleases=True)
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def java() -> Finding:
+    """The runtime that Spark would start on."""
+    try:
+        found = find_java()
+    except JavaMissing as error:
+        return Finding("java", Verdict.MISSING, str(error), INSTALL)
+    return Finding("java", Verdict.OK, f"{found.version} at {found.home}")
+
+
+def jars(folder: Path) -> Finding:
+    """Whether Spark's jars are there, each with the bytes that were locked."""
+    try:
+        locked = locked_jars()
+    except (JarsMissing, OSError) as error:
+        return Finding("jars", Verdict.MISSING, str(error), "make lock install")
+    broken = [jar.filename for jar in locked if not sound(folder / jar.filename, jar)]
+    if broken:
+        return Finding("jars", Verdict.MISSING, f"not there, or not as locked: {', '.join(broken)}", INSTALL)
+    return Finding("jars", Verdict.OK, f"{len(locked)} as locked")
+
+
+def writable(root: Path) -> Finding:
+    """Whether state can be written, now or once the folder is made."""
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    fits = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    there = str(root) if nearest == root else f"{root}, not made yet"
+    mend = None if fits else "export BACKBEAT_HOME=FOLDER"
+    return Finding("home", _needed(fits), there if fits else f"{nearest} cannot be written", mend)
+
+
+def disk(root: Path) -> Finding:
+    """Whether a run has room."""
+    nearest = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(nearest).free
+    fits = free >= LEAST_FREE_BYTES
+    mend = None if fits else "backbeat run upkeep, or export BACKBEAT_HOME=FOLDER"
+    return Finding("disk", _needed(fits), f"{free / (1 << 30):.1f} GiB free", mend)
+
+
+def lake(settings: Settings) -> Finding:
+    """Whether plays were ever brought in."""
+    stored = Lake(settings.home.lake_url)
+    if not stored.exists(RAW_PLAYS):
+        return Finding("lake", Verdict.ABSENT, f"no plays at {stored.url}", "backbeat import PATH, or make run")
+    return Finding("lake", Verdict.OK, f"{stored.count(RAW_PLAYS):,} plays at {stored.url}")
+
+
+def model(settings: Settings) -> Finding:
+    """Whether a model is published."""
+    published = Registry(settings.home.models).published()
+    if published is None:
+        return Finding("model", Verdict.ABSENT, "none published yet: popularity answers", "backbeat run")
+    return Finding("model", Verdict.OK, published)
+
+
+def servers(checkout: Path) -> Iterator[Finding]:
+    """The real servers that tests and `make airflow` start; nothing else needs them."""
+    there: dict[str, Callable[[], bool]] = {
+        "airflow": (checkout / ".venv-airflow" / ".synced").is_file,
+        "bigquery emulator": (checkout / ".venv-bqemulator" / ".synced").is_file,
+        "bigtable emulator": lambda: _bigtable(checkout),
+    }
+    for name, is_there in there.items():
+        found = is_there()
+        told, mend = ("installed", None) if found else ("not installed", SERVERS)
+        yield Finding(name, Verdict.OK if found else Verdict.ABSENT, told, mend)
+
+
+def _bigtable(checkout: Path) -> bool:
+    from deploy.local.bigtable import find  # the room of real servers, which an installed wheel does not have
+
+    return find(checkout / ".cache" / "servers") is not None
+
+
+def _needed(fits: bool) -> Verdict:
+    return Verdict.OK if fits else Verdict.MISSING
