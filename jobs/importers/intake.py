@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -21,6 +23,7 @@ from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock
 
+_SCRATCH = "import-"
 Progress = Callable[[str, int], None]  # told the file at work and the rows read so far, after each batch
 
 
@@ -90,8 +93,7 @@ def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progres
     """
     _refuse_names(request)
     home.root.mkdir(parents=True, exist_ok=True)
-    with LakeLock(home.lock, purpose="import"), tempfile.TemporaryDirectory(prefix="import-", dir=home.root) as folder:
-        scratch = Path(folder)
+    with LakeLock(home.lock, purpose="import"), _scratch(home.root) as scratch:
         with Staging(scratch) as staging:
             reader = _Reader(request, staging, now_ms, progress)
             for file in inputs(request.paths, scratch):
@@ -100,6 +102,15 @@ def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progres
             raise ImportRefused(_nothing_found(request, reader.skipped))
         landed = land(staging, Lake(home.lake_url), import_id=reader.import_id, received_ms=now_ms, scratch=scratch)
         return _summary(reader, landed)
+
+
+@contextmanager
+def _scratch(root: Path) -> Iterator[Path]:
+    """A folder for this import; those of imports that were killed go, since under the lock none is alive."""
+    for left_behind in root.glob(f"{_SCRATCH}*"):
+        shutil.rmtree(left_behind)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=root) as folder:
+        yield Path(folder)
 
 
 @dataclass

@@ -5,7 +5,7 @@ Each write adds only what is not there yet, so that an import that died in betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +21,7 @@ from warehouse.stores.lake import Lake
 from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
 
 MEMORY = "2GB"  # beyond it DuckDB sorts and joins on disk
+COMMIT_ROWS = 4_000_000  # the writer holds what it writes in one commit; more than this goes in several, day after day
 _FACTS = ("title", "artist", "album", "isrc", "mbid", "track_ms")
 
 
@@ -104,16 +105,27 @@ def _land_plays(
     days = {day for (day,) in engine.execute(f"SELECT DISTINCT day FROM {told}").fetchall()}  # noqa: S608 - our own path
     _find_repeats(engine, told, lake, days)
     unseen = f"{told} ANTI JOIN repeats USING (file_row_number)"
-    added, first, last, count = _one(
-        engine,
-        f"SELECT count(*), min(day), max(day), count(DISTINCT day) FROM {unseen}",  # noqa: S608 - our own path
-    )
-    if added:
-        stamped = {"received_ms": f"{received_ms}::BIGINT", "import_id": f"'{import_id}'"}
-        columns = ", ".join(f"{stamped.get(name, name)} AS {name}" for name in RAW_PLAYS.schema.names)
-        query = f"SELECT {columns} FROM {unseen} ORDER BY day, listener_id, started_ms, play_id"  # noqa: S608 - constants
+    fresh = engine.execute(f"SELECT day, count(*) FROM {unseen} GROUP BY day ORDER BY day").fetchall()  # noqa: S608 - our own path
+    stamped = {"received_ms": f"{received_ms}::BIGINT", "import_id": f"'{import_id}'"}
+    columns = ", ".join(f"{stamped.get(name, name)} AS {name}" for name in RAW_PLAYS.schema.names)
+    for first, last in day_spans(fresh):
+        span = f"day BETWEEN DATE '{first}' AND DATE '{last}'"
+        query = f"SELECT {columns} FROM {unseen} WHERE {span} ORDER BY day, listener_id, started_ms, play_id"  # noqa: S608 - our own constants
         lake.append(RAW_PLAYS, _reader(engine, query))
-    return Landed(int(added), tracks, first, last, int(count))
+    first_day, last_day = (fresh[0][0], fresh[-1][0]) if fresh else (None, None)
+    return Landed(sum(rows for _, rows in fresh), tracks, first_day, last_day, len(fresh))
+
+
+def day_spans(rows_by_day: Sequence[tuple[date, int]], most: int = COMMIT_ROWS) -> Iterator[tuple[date, date]]:
+    """Spans of days, first and last, of at most `most` rows each, or of one day where it alone has more."""
+    first, rows, before = None, 0, None
+    for day, count in rows_by_day:
+        if first is not None and before is not None and rows + count > most:
+            yield first, before
+            first, rows = None, 0
+        first, rows, before = first or day, rows + count, day
+    if first is not None and before is not None:
+        yield first, before
 
 
 def _find_repeats(engine: duckdb.DuckDBPyConnection, told: str, lake: Lake, days: set[date]) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jobs.importers.intake import Days
+from jobs.importers.landing import day_spans
 from warehouse.stores.lake import Lake
 from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 
@@ -91,6 +93,29 @@ def test_an_import_that_died_before_its_plays_were_written_is_healed_by_the_next
     assert (again.added, again.tracks) == (1, 0)
     assert len(bring.quarantine("line")) == 1
     assert len(bring.plays("play_id")) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "spans"),
+    [
+        ([], []),
+        ([3], [(1, 1)]),
+        ([4, 6, 1], [(1, 2), (3, 3)]),
+        ([11, 1], [(1, 1), (2, 2)]),
+        ([1, 99, 1], [(1, 1), (2, 2), (3, 3)]),
+        ([5, 5, 5, 5], [(1, 2), (3, 4)]),
+    ],
+)
+def test_a_large_import_is_committed_in_spans_of_whole_days(rows, spans):
+    by_day = [(date(2024, 1, day), count) for day, count in enumerate(rows, 1)]
+    assert list(day_spans(by_day, most=10)) == [(date(2024, 1, first), date(2024, 1, last)) for first, last in spans]
+
+
+def test_what_a_killed_import_left_on_disk_is_cleared_by_the_next(bring):
+    (bring.home.root / "import-dead").mkdir(parents=True)
+    (bring.home.root / "import-dead" / "plays.parquet").write_bytes(b"half")
+    bring(bring.write("a.csv", plays(0)))
+    assert list(bring.home.root.glob("import-*")) == []
 
 
 def test_the_same_play_id_of_two_listeners_is_two_plays(bring):
