@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from backbeat.output import BadUsage
 from backbeat.settings import Settings
-from jobs.session import SparkSettings
-from warehouse.stores.lake import Lake
 from warehouse.stores.log import Log
 from warehouse.stores.rows import Rows
 from warehouse.stores.runs import RunLedger
+
+if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is asked for a chart, the lake's client
+    from jobs.session import SparkSettings
+    from warehouse.stores.lake import Lake
 
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
 
@@ -43,6 +46,8 @@ def open_log(settings: Settings) -> Log:
 
 def open_lake(settings: Settings) -> Lake:
     """The lake that `BACKBEAT_LAKE` names."""
+    from warehouse.stores.lake import Lake
+
     return Lake(settings.home.lake_url)
 
 
@@ -53,4 +58,6 @@ def open_ledger(settings: Settings) -> RunLedger:
 
 def spark_settings(settings: Settings, plays: int) -> SparkSettings:
     """How Spark is started for that many plays."""
+    from jobs.session import SparkSettings
+
     return SparkSettings(settings.spark_master, settings.spark_memory, brief=plays < BRIEF_ROWS)

@@ -28,14 +28,9 @@ from serving.parameters import MAX_BODY_BYTES
 from serving.problems import handlers
 from serving.recommendations import NewQuestions, recommendation_routes
 from serving.service.background import Repeated
-from serving.service.cards import Cards
-from serving.service.histories import Histories
 from serving.service.impressions import ImpressionLog
-from serving.service.library import Library
-from serving.service.listening import Listeners
 from serving.service.ports import Charts, Clock, Models, Stream
-from serving.service.published import Published
-from serving.service.recommending import Recommender
+from serving.service.reader import Reader
 from serving.service.telling import NewListens, NewSignal, Teller
 from serving.tracks import track_routes
 from warehouse.events import Event, Topic
@@ -82,21 +77,12 @@ class Services:
     def __init__(self, stores: Stores, clock: Clock, config: ApiConfig) -> None:
         self.meters = Meters()
         self.stream = MeteredStream(stores.stream, self.meters)
-        self.published = Published(stores.models)
-        self.cards = Cards(stores.rows)
-        self.listeners = Listeners(stores.rows, self.cards)
+        reader = Reader(stores.rows, stores.models, stores.charts)
+        self.published, self.cards = reader.published, reader.cards
         self.impressions = ImpressionLog(self.stream, self.meters.impressions_lost.inc)
-        self.recommender = Recommender(
-            self.listeners,
-            self.cards,
-            stores.charts,
-            self.published,
-            clock=clock,
-            new_id=new_id,
-            shown=self.impressions.shown,
-        )
-        self.histories = Histories(self.listeners, self.cards, self.published, clock)
-        self.library = Library(self.cards, stores.charts, self.published)
+        self.recommender = reader.recommender(clock=clock, new_id=new_id, shown=self.impressions.shown)
+        self.histories = reader.histories(clock)
+        self.library = reader.library()
         self.teller = Teller(self.stream, clock=clock, new_id=new_id)
         self._watcher = Repeated("model-watcher", config.reload_seconds, self.reload)
 

@@ -8,11 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import duckdb
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -23,6 +21,10 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from warehouse.stores.home import Home
 from warehouse.tables import DAY, TABLES, Table
+
+if TYPE_CHECKING:  # an API that reads a chart carries neither
+    import duckdb
+    import pandas as pd
 
 USER_METADATA = "userMetadata"  # the commit's field that Spark's writer fills too
 APPEND_TRIES = 5
@@ -51,6 +53,8 @@ class Reading:
 
     def relation(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
         """A DuckDB relation that scans the files each time it is asked."""
+        import duckdb
+
         rows = (connection or duckdb.connect()).from_arrow(self.dataset)
         if self.before is not None:
             rows = rows.filter(f"{DAY} < DATE '{self.before}'")
@@ -212,6 +216,8 @@ class Lake:
 
     def content_hash(self, table: Table) -> str:
         """A hash of what it holds, whatever the order of its rows, its files, and when they were told."""
+        import duckdb
+
         rows = self.dataset(table)  # noqa: F841  # DuckDB reads it by its name
         content = ", ".join(f'"{column}"' for column in table.content)
         query = f"SELECT count(*), sum(hash({content})), bit_xor(hash({content})) FROM rows"  # noqa: S608  # our names

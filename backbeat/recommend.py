@@ -1,0 +1,88 @@
+"""`backbeat recommend`: one listener's shelf with its reasons, by the code that the API answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.settings import Settings
+from backbeat.wiring import now_ms, open_lake, open_rows
+from models.registry import Registry
+from serving.answers import Recommendations
+from serving.app import new_id
+from serving.parameters import MAX_LIMIT
+from serving.service.lake_charts import LakeCharts
+from serving.service.reader import Reader
+from serving.service.recommending import Question
+from serving.service.shelves import Shelf
+from warehouse.stores.rows import RowsUnavailable
+
+
+def recommend(
+    listener: str,
+    /,
+    *,
+    shelf: str = Shelf.DISCOVER,
+    n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
+    seed: int | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """What to play to a listener, and why.
+
+    Args:
+        listener: Whom.
+        shelf: discover (not heard yet), on-repeat, next (after the last track) or popular.
+        n: How many tracks.
+        seed: Vary the order, the same way each time.
+        json: One JSON document on one line, as the API answers.
+    """
+    question = _question(listener, shelf, n, seed)
+    with opened_reader(Settings.from_environment()) as reader:
+        answer = reader.recommender(clock=now_ms, new_id=new_id, shown=lambda _: None).answer(question)
+    if json:
+        emit(answer)
+    else:
+        _print(answer)
+
+
+@contextmanager
+def opened_reader(settings: Settings) -> Iterator[Reader]:
+    """What reads rows, models and charts of these settings, the published model loaded. Raises `CommandFailed`."""
+    try:
+        rows = open_rows(settings)
+        try:
+            models = Registry(settings.home.models, settings.keep_models)
+            reader = Reader(rows, models, LakeCharts(lambda: open_lake(settings)))
+            reader.published.refresh()
+            if reader.published.problem:
+                raise CommandFailed(reader.published.problem)
+            yield reader
+        finally:
+            rows.close()
+    except RowsUnavailable as error:
+        raise CommandFailed(str(error)) from error
+
+
+def _question(listener: str, shelf: str, count: int, seed: int | None) -> Question:
+    if shelf not in set(Shelf):
+        raise BadUsage(f"there is no shelf {shelf!r}; wanted one of {', '.join(Shelf)}")
+    if not 1 <= count <= MAX_LIMIT:
+        raise BadUsage(f"-n is {count}; wanted 1 to {MAX_LIMIT}")
+    if not 1 <= len(listener) <= 256:
+        raise BadUsage(f"a listener's id has {len(listener)} characters; wanted 1 to 256")
+    return Question(listener, Shelf(shelf), count, seed)
+
+
+def _print(answer: Recommendations) -> None:
+    if answer.reason:
+        notice(answer.reason)
+    rows = [
+        (item.slot + 1, item.title or item.track_id, item.artist, item.score, item.source, item.reason)
+        for item in answer.items
+    ]
+    title = f"{answer.shelf} for {answer.listener_id} (model {answer.model_version or 'none'})"
+    console().print(table(title, ["", "track", "artist", "score", "from", "why"], rows))

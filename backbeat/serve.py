@@ -1,0 +1,109 @@
+"""`backbeat serve`: the API in one process, over the embedded stores, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from threadpoolctl import threadpool_limits
+
+from backbeat.output import BadUsage, CommandFailed, notice
+from backbeat.settings import Settings
+from backbeat.wiring import now_ms, open_lake, open_log, open_rows
+from models.registry import Registry
+from serving.app import Api, ApiConfig, Stores, create_app
+from serving.service.lake_charts import LakeCharts
+from streaming.embedded import EmbeddedStream, OutOfStep
+from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import RowsUnavailable
+
+BACKLOG = 1_024
+# After so many seconds a background thread that computes gives way to a request: Python's own 5 ms are a whole answer.
+SWITCH_SECONDS = 0.0005
+
+
+def serve(*, host: str | None = None, port: int | None = None) -> None:
+    """Serve the API until Ctrl-C.
+
+    Args:
+        host: Address to listen on; BACKBEAT_HOST by default. Another than this machine's own needs BACKBEAT_SECRET.
+        port: Port to listen on; BACKBEAT_PORT by default, 0 for a free one.
+    """
+    settings = Settings.from_environment()
+    address = host or settings.host
+    if not settings.secret and not is_loopback(address):
+        wanted = "set BACKBEAT_SECRET, so that listeners need tokens, or listen on 127.0.0.1"
+        raise BadUsage(f"serving on {address} would let anybody read and write every listener; {wanted}")
+    sys.setswitchinterval(SWITCH_SECONDS)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with opened_api(settings) as api, threadpool_limits(1, "blas"):  # vectors are short: threads only wait
+        uvloop.run(_served(api, address, _checked_port(address, settings.port if port is None else port)))
+
+
+@contextmanager
+def opened_api(settings: Settings) -> Iterator[Api]:
+    """The API over the stores of these settings, which are closed after it. Raises `CommandFailed`."""
+    try:
+        rows, log = open_rows(settings), open_log(settings)
+        stream = EmbeddedStream(log, rows, lock_path=settings.home.root / "stream.lock")
+    except (RowsUnavailable, LogUnavailable, OutOfStep) as error:
+        raise CommandFailed(f"cannot serve: {error}") from error
+    models = Registry(settings.home.models, settings.keep_models)
+    stores = Stores(rows, stream, models, LakeCharts(lambda: open_lake(settings)))
+    try:
+        yield create_app(stores, clock=now_ms, config=ApiConfig(secret=settings.secret))
+    finally:
+        stream.close()
+        log.close()
+        rows.close()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _served(api: Api, host: str, port: int) -> None:
+    server = Server(
+        api,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        log_enabled=False,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    gc.collect()
+    gc.freeze()  # modules live as long as the process: the collector need not walk them again
+    shown = f"[{host}]" if ":" in host else host
+    notice(f"Backbeat listens on http://{shown}:{port} (documentation: http://{shown}:{port}/docs). Ctrl-C stops it.")
+    await server.serve()
+
+
+def _checked_port(host: str, port: int) -> int:
+    """The port, or a free one for 0. Raises `CommandFailed` where it is taken: the server itself would not say so."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandFailed(f"listening on {host} port {port}: {error.strerror}; choose another --port") from error
+        return int(probe.getsockname()[1])

@@ -1,0 +1,45 @@
+"""`backbeat similar`: the tracks most like one, by the published model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.recommend import opened_reader
+from backbeat.settings import Settings
+from serving.parameters import MAX_LIMIT
+from serving.service.library import UnknownTrack
+
+
+def similar(
+    track: str,
+    /,
+    *,
+    n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """The tracks most like a track.
+
+    Args:
+        track: Its id.
+        n: How many.
+        json: One JSON document on one line, as the API answers.
+    """
+    if not 1 <= n <= MAX_LIMIT:
+        raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
+    if not 1 <= len(track) <= 256:
+        raise BadUsage(f"a track's id has {len(track)} characters; wanted 1 to 256")
+    with opened_reader(Settings.from_environment()) as reader:
+        try:
+            answer = reader.library().similar(track, n)
+        except UnknownTrack as error:
+            raise CommandFailed(str(error)) from error
+    if json:
+        emit(answer)
+        return
+    if answer.reason:
+        notice(answer.reason)
+    rows = [(like.title or like.track_id, like.artist, like.score, like.track_id) for like in answer.items]
+    console().print(table(f"like {answer.track_id}", ["track", "artist", "cosine", "id"], rows))
