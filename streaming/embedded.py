@@ -136,7 +136,7 @@ class _Turn:
 
     def __init__(self, path: Path | None) -> None:
         self._threads = threading.Lock()
-        self._file = None if path is None else os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._file = None if path is None else _lock_file(path)
 
     @contextmanager
     def taken(self) -> Iterator[None]:
@@ -154,3 +154,8 @@ class _Turn:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _lock_file(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

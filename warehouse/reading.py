@@ -73,9 +73,9 @@ def taste_now(base: TasteBase, tail: TasteTail) -> CurrentTaste:
     """Base and tail as one, as the batch will count them.
 
     A play told twice counts once: by equal play_id, or by its track and a start within a minute of the first telling.
-    The base knows the newest `RECENT_PLAYS` plays that it kept, and neither older ones nor the tellings that it left
-    out, so what was told since is compared with those. An erasure of one play finds it among those, or as the latest
-    of its day. The next base settles the rest.
+    The base names the newest `RECENT_PLAYS` plays that it kept, and neither older ones, tellings that it left out for
+    a better one, nor plays taken back; so what was told since is compared with those that it names. An erasure of one
+    play finds it among those, or as the latest of its day. The next base settles the rest.
     """
     told = since(tail.events, base.offsets)
     if told.base_is_void:
