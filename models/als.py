@@ -23,7 +23,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.lapack import dposv, dpotrf, dpotrs
+from scipy.linalg.lapack import dposv, dpotrf, dpotri
 
 from models.base import (
     Citations,
@@ -50,9 +50,9 @@ class AlsConfig:
     """What the loss is and how long to descend it. `frequency_exponent` is the loss's nu, 0 or 1."""
 
     factors: int = 64
-    regularisation: float = 1.0
-    alpha: float = 1.0
-    iterations: int = 15
+    regularisation: float = 5.0
+    alpha: float = 100.0
+    iterations: int = 10
     frequency_exponent: int = 1
     seed: int = 7
 
@@ -193,45 +193,45 @@ class _Removal:
         heard, extra = model._heard(taste)
         wanted = model.vectors[items].astype(np.float64)
         total = heard.T @ (1.0 + extra)
-        kept = _Solved.of(model._equations(heard, extra, len(extra)), wanted, heard, total)
-        places = _most_contributing(kept.shares * (1.0 + extra))
+        kept = _Solved.of(model._equations(heard, extra, len(extra)), total, wanted)
+        places = _most_contributing(kept.toward @ (heard * (1.0 + extra)[:, None]).T)
         less = np.minimum(plays, taste.weights)[places] * model.config.alpha
         gone = plays[places] >= taste.weights[places]
-        drops = kept.scores[:, None] - kept.without(heard, places, less, less)
+        rows = heard[places]
+        drops = kept.scores[:, None] - kept.without(rows, less, less)
         if gone.any():
-            drops[:, gone] = kept.scores[:, None]
-            if len(extra) > 1:
-                fewer = _Solved.of(model._equations(heard, extra, len(extra) - 1), wanted, heard, total)
-                drops[:, gone] -= fewer.without(heard, places[gone], less[gone], 1.0 + extra[places[gone]])
+            fewer = (
+                _Solved.of(model._equations(heard, extra, len(extra) - 1), total, wanted) if len(extra) > 1 else None
+            )
+            left = fewer.without(rows[gone], less[gone], 1.0 + extra[places[gone]]) if fewer else 0.0
+            drops[:, gone] = kept.scores[:, None] - left
         return cls(places, drops, float(np.abs(kept.scores).max()))
 
 
 @dataclass(frozen=True)
 class _Solved:
-    """A x = b, solved for the items: `scores` [items] = Y_J x, `shares` [items, history] = Y_J A^-1 Y_S'."""
+    """A x = b solved for some items: x, their `scores` [items] = Y_J x, and `toward` [items, factors] = Y_J A^-1."""
 
-    factor: Floats
+    inverse: Floats
     listener: Floats
     scores: Floats
-    shares: Floats
+    toward: Floats
 
     @classmethod
-    def of(cls, equations: Floats, wanted: Floats, heard: Floats, total: Floats) -> _Solved:
+    def of(cls, equations: Floats, total: Floats, wanted: Floats) -> _Solved:
         factor, failed = dpotrf(equations, lower=1, overwrite_a=1)
         if failed:
-            raise np.linalg.LinAlgError(f"explaining by a taste of {len(heard)} tracks: not positive definite")
-        toward, _ = dpotrs(factor, wanted.T, lower=1)
-        listener, _ = dpotrs(factor, total, lower=1)
-        return cls(factor, listener, wanted @ listener, toward.T @ heard.T)
+            raise np.linalg.LinAlgError(f"explaining {len(wanted)} items: the equations are not positive definite")
+        lower, _ = dpotri(factor, lower=1, overwrite_c=1)
+        inverse = np.tril(lower) + np.tril(lower, -1).T
+        listener = inverse @ total
+        return cls(inverse, listener, wanted @ listener, wanted @ inverse)
 
-    def without(self, heard: Floats, places: Positions, less: Floats, target: Floats) -> Floats:
-        """The scores [items, places] with A less `less` y y' and b less `target` y, for the y of each place."""
-        rows = heard[places]
-        inverse, _ = dpotrs(self.factor, rows.T, lower=1)
-        own = np.einsum("pf,fp->p", rows, inverse)
-        agreement = rows @ self.listener
-        step = (less * agreement - target) / (1.0 - less * own)
-        return self.scores[:, None] + self.shares[:, places] * step
+    def without(self, rows: Floats, less: Floats, target: Floats) -> Floats:
+        """The scores [items, rows] with A less `less` y y' and b less `target` y, for each y of `rows` in turn."""
+        own = np.einsum("pf,pf->p", rows @ self.inverse, rows)
+        step = (less * (rows @ self.listener) - target) / (1.0 - less * own)
+        return self.scores[:, None] + (self.toward @ rows.T) * step
 
 
 def _most_contributing(contributions: Floats) -> Positions:

@@ -192,14 +192,12 @@ def ranked(items: Positions, scores: npt.NDArray[np.floating], k: int) -> Ranked
 
 def cited(drops: Floats, limit: int, noise: float = 0.0) -> Citations:
     """The largest `drops` [items, history] of each item that exceed `noise`, at most `limit`; ties by place."""
-    items, history = drops.shape
-    found = Citations.none(items, limit)
-    width = min(limit, history)
-    if width == 0:
-        return found
-    order = np.argsort(-drops, axis=1, kind="stable")[:, :width]
-    best = np.take_along_axis(drops, order, axis=1)
-    lowers = best > noise
-    found.places[:, :width] = np.where(lowers, order, NOBODY)
-    found.drops[:, :width] = np.where(lowers, best, 0.0)
+    found = Citations.none(len(drops), limit)
+    left, rows = drops.copy(), np.arange(len(drops))
+    for column in range(min(limit, drops.shape[1])):
+        best = left.argmax(axis=1)
+        lowers = left[rows, best] > noise
+        found.places[:, column] = np.where(lowers, best, NOBODY)
+        found.drops[:, column] = np.where(lowers, left[rows, best], 0.0)
+        left[rows, best] = -np.inf
     return found

@@ -1,0 +1,1 @@
+"""What our own is measured against, in the same run."""

@@ -1,0 +1,62 @@
+"""Voyager (HNSW) over inner products, with the smallest search effort that finds nearly everything."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from voyager import Index, Space
+
+EFFORTS = (10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_240, 20_480, 40_960)
+WANTED_RECALL = 0.99
+NEIGHBOURS, CONSTRUCTION_EFFORT = 24, 200
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The index, the effort (ef) that was chosen, the recall it reaches, and what each smaller effort reached."""
+
+    index: Index
+    effort: int
+    recall: float
+    tried: dict[int, float]
+
+
+def build(vectors: npt.NDArray[np.float32]) -> Index:
+    """An index over all rows, the longest first, which is where its recall of inner products is best by far."""
+    index = Index(
+        Space.InnerProduct,
+        num_dimensions=vectors.shape[1],
+        M=NEIGHBOURS,
+        ef_construction=CONSTRUCTION_EFFORT,
+        max_elements=len(vectors),
+        random_seed=1,
+    )
+    order = np.argsort(-np.linalg.norm(vectors, axis=1), kind="stable")
+    index.add_items(vectors[order], ids=order.tolist(), num_threads=-1)
+    return index
+
+
+def tuned(index: Index, queries: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]) -> Tuned:
+    """The smallest effort whose recall is at least `WANTED_RECALL`; the largest tried, where none reaches it."""
+    k, tried = truth.shape[1], {}
+    for effort in EFFORTS:
+        found, _ = index.query(queries, k, num_threads=1, query_ef=effort)
+        tried[effort] = recall(found.astype(np.int64), truth)
+        if tried[effort] >= WANTED_RECALL:
+            break
+    return Tuned(index, effort, tried[effort], tried)
+
+
+def recall(found: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> float:
+    """The share of the true nearest [queries, k] that were found."""
+    return float((found[:, :, None] == truth[:, None, :]).any(axis=2).mean())
+
+
+def seconds(tuned: Tuned, queries: npt.NDArray[np.float32], k: int) -> float:
+    """How long one pass over the queries takes on one thread."""
+    began = time.perf_counter()
+    tuned.index.query(queries, k, num_threads=1, query_ef=tuned.effort)
+    return time.perf_counter() - began

@@ -1,0 +1,103 @@
+"""Exact top 10 of 292k x 64 factors on one thread, beside voyager at a recall of 99%.
+
+OPENBLAS_NUM_THREADS=1 python -m bench.retrieval
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+from voyager import Index
+
+from bench.factors import factors_of
+from bench.peers import voyager_search
+from bench.report import Result, publish
+from bench.worlds import LASTFM_360K
+from models.als import AlsConfig
+from models.retrieval import InnerProducts
+
+QUERIES, K, ROUNDS, SEED = 2_000, 10, 5, 3
+GOAL = 1.5
+CONFIG = AlsConfig(iterations=5)
+
+
+def main() -> None:
+    """Train where nothing is cached, build both indexes, and time them in turns on the same queries."""
+    factors = factors_of(LASTFM_360K, CONFIG)
+    chosen = np.random.default_rng(SEED).choice(len(factors.listeners), QUERIES, replace=False)
+    queries = np.ascontiguousarray(factors.listeners[chosen])
+    with threadpool_limits(1):
+        truth = _brute_force(factors.tracks, queries)
+    began = time.perf_counter()
+    peer_index = voyager_search.build(factors.tracks)
+    peer_build_s = time.perf_counter() - began
+    with threadpool_limits(1):
+        publish(_compared(factors.tracks, queries, truth, peer_index, peer_build_s))
+
+
+def _compared(
+    tracks: npt.NDArray[np.float32],
+    queries: npt.NDArray[np.float32],
+    truth: npt.NDArray[np.int64],
+    peer_index: Index,
+    peer_build_s: float,
+) -> Result:
+    peer = voyager_search.tuned(peer_index, queries, truth)
+    began = time.perf_counter()
+    index = InnerProducts.build(tracks)
+    build_s = time.perf_counter() - began
+    found, _ = index.best_many(queries, K)
+    ours_s, single_s, peer_s = [], [], []
+    for _ in range(ROUNDS):
+        ours_s.append(_seconds(lambda: index.best_many(queries, K)))
+        single_s.append(_seconds(lambda: [index.best(query, K) for query in queries]))
+        peer_s.append(voyager_search.seconds(peer, queries, K))
+    ours, single, theirs = (QUERIES / median(times) for times in (ours_s, single_s, peer_s))
+    exact = voyager_search.recall(found, truth)
+    return Result(
+        bench="retrieval",
+        value=round(ours, 1),
+        unit="queries/s, one thread",
+        peer="voyager",
+        peer_value=round(theirs, 1),
+        goal=f"recall 1.0 and at least {GOAL} times voyager at its smallest ef with recall >= .99",
+        ok=exact == 1.0 and peer.recall >= voyager_search.WANTED_RECALL and ours >= GOAL * theirs,
+        facts={
+            "times": round(ours / theirs, 2),
+            "recall": exact,
+            "one_query_at_a_time": round(single, 1),
+            "build_s": round(build_s, 2),
+            "peer_recall": round(peer.recall, 4),
+            "peer_ef": peer.effort,
+            "peer_recall_by_ef": {str(ef): round(reached, 4) for ef, reached in peer.tried.items()},
+            "peer_build_s": round(peer_build_s, 1),
+            "tracks": len(tracks),
+            "factors": tracks.shape[1],
+            "queries": QUERIES,
+        },
+    )
+
+
+def _brute_force(tracks: npt.NDArray[np.float32], queries: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """The true best K [queries, K], every item scored in float64, ties by position."""
+    exact, truth = tracks.astype(np.float64).T, np.empty((len(queries), K), np.int64)
+    for row, query in enumerate(queries):
+        scores = (query.astype(np.float64) @ exact).astype(np.float32)
+        near = np.flatnonzero(scores >= np.partition(scores, len(scores) - K)[len(scores) - K])
+        truth[row] = near[np.lexsort((near, -scores[near]))][:K]
+    return truth
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""A home to serve from: models fitted on real plays (30Music), or on seeded ones of its size where it is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+
+from models.als import AlsConfig
+from models.als_training import fit_als
+from models.artifact import Artifact
+from models.history import History
+from models.popularity import fit_popularity
+from models.registry import Registry
+from models.repeat import fit_repeat
+from models.transitions import fit_transitions
+from warehouse.rules.quantity import DAY_MS, MINUTE_MS
+from warehouse.stores.home import Home
+from warehouse.stores.sqlite_rows import SqliteRows
+from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, TasteBase, TrackCard
+
+LISTENERS, TRACKS, PLAYS = 10_000, 10_000, 240_000  # about as many as 30Music has
+
+
+@dataclass(frozen=True)
+class PlayColumns:
+    """Plays that all count, in order of listener and time."""
+
+    listeners: npt.NDArray[np.str_]
+    tracks: npt.NDArray[np.str_]
+    started_ms: npt.NDArray[np.int64]
+    origin: str
+
+
+def plays_of(data: Path) -> PlayColumns:
+    """30Music's where it is there."""
+    path = data / "30music" / "plays.parquet"
+    if not path.exists():
+        return _ordered(*_seeded(), "seeded")
+    table = pq.read_table(path, columns=["user_id", "song_id", "ts"])
+    listeners = table["user_id"].to_numpy().astype(str)
+    tracks = np.char.add("30music:", table["song_id"].to_numpy().astype(str))
+    return _ordered(listeners, tracks, table["ts"].to_numpy().astype(np.int64) * 1_000, "30music")
+
+
+def make_home(home: Home, plays: PlayColumns) -> list[str]:
+    """Fit, publish, and write each listener's taste and each track's card; the listeners."""
+    history = History.from_plays(plays.listeners, plays.tracks, plays.started_ms)
+    as_of = history.span()[1]
+    known = history.known_before(as_of)
+    learned = known.interactions
+    artifact = Artifact(
+        as_of,
+        None,
+        history.catalog(known.tracks),
+        fit_als(learned, AlsConfig(factors=64)),
+        fit_popularity(learned),
+        fit_repeat(learned),
+        fit_transitions(learned),
+    )
+    Registry(home.models).publish(artifact)
+    rows = SqliteRows(home.rows)
+    bases = _bases(plays)
+    rows.put_many(BASE, {who: msgspec.msgpack.encode(base) for who, base in bases.items()}, version=1)
+    cards = (TrackCard(track, f"Title of {track}", f"Artist of {track}", "Album") for track in artifact.catalog.ids)
+    rows.put_many(CATALOG, {card.track_id: msgspec.msgpack.encode(card) for card in cards}, version=1)
+    rows.close()
+    return sorted(bases)
+
+
+def _ordered(
+    listeners: npt.NDArray[np.str_], tracks: npt.NDArray[np.str_], ms: npt.NDArray[np.int64], origin: str
+) -> PlayColumns:
+    order = np.lexsort((ms, listeners))
+    return PlayColumns(listeners[order], tracks[order], ms[order], origin)
+
+
+def _seeded() -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_], npt.NDArray[np.int64]]:
+    random = np.random.default_rng(30)
+    listeners = (LISTENERS * random.random(PLAYS) ** 2).astype(int)
+    tracks = (listeners % 50 * (TRACKS // 50) + TRACKS / 50 * random.random(PLAYS) ** 3).astype(int)
+    started = 1_390_000_000_000 + random.integers(0, 365 * DAY_MS // (4 * MINUTE_MS), PLAYS) * 4 * MINUTE_MS
+    return np.char.add("l", listeners.astype(str)), np.char.add("t", tracks.astype(str)), started
+
+
+def _bases(plays: PlayColumns) -> dict[str, TasteBase]:
+    starts = np.flatnonzero(np.append(True, plays.listeners[1:] != plays.listeners[:-1]))
+    ends = np.append(starts[1:], len(plays.listeners))
+    return {
+        str(plays.listeners[low]): _base(plays, int(low), int(high)) for low, high in zip(starts, ends, strict=True)
+    }
+
+
+def _base(plays: PlayColumns, low: int, high: int) -> TasteBase:
+    heard = [
+        Heard(f"p{at}", str(plays.tracks[at]), int(plays.started_ms[at]), "30music", counts=True, skipped=False)
+        for at in range(high - 1, low - 1, -1)
+    ]
+    entries: dict[tuple[str, int], Entry] = {}
+    for play in heard:  # newest first: the first of a day is its latest
+        key = play.track_id, play.started_ms // DAY_MS
+        had = entries.get(key)
+        entries[key] = had._replace(plays=had.plays + 1) if had else Entry(*key, 1, 0, play.play_id, play.started_ms)
+    ordered = sorted(entries.values(), key=lambda entry: (-entry.day, -entry.plays, entry.track_id))
+    return TasteBase(tuple(ordered), tuple(heard[:RECENT_PLAYS]))

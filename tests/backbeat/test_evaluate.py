@@ -1,0 +1,123 @@
+"""`backbeat evaluate`: one line for programs, a report for people, and the known figures of 30Music."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from backbeat.cli import main
+
+PLAYS = Path(os.environ.get("BACKBEAT_TEST_DATA") or "../shared/data") / "30music" / "plays.parquet"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def plays() -> pa.Table:
+    """Forty listeners of two tastes: ten plays a day, for eight days."""
+    random = np.random.default_rng(2)
+    rows = [
+        (f"listener {who}", f"track {random.integers(12) * 2 + who % 2}", day * 86_400_000 + turn * 200_000)
+        for who in range(40)
+        for day in range(8)
+        for turn in range(10)
+    ]
+    return pa.table(dict(zip(("listener", "track", "started_ms"), zip(*rows, strict=True), strict=True)))
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    main(["evaluate", *arguments, "--json"])
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    return json.loads(printed)
+
+
+@pytest.mark.parametrize("split", ["last-session", "time"])
+def test_any_file_of_plays_is_measured(
+    split: str, plays: pa.Table, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.csv.write_csv(plays, tmp_path / "plays.csv")
+    found = answer(capsys, "--data", str(tmp_path / "plays.csv"), "--split", split)
+    assert (found["split"], found["listeners"]) == (split, 40)
+    assert list(found["models"]) == ["popularity", "repeat", "transitions", "als"]
+    assert found["models"]["als"]["ndcg@20"] > found["models"]["popularity"]["ndcg@20"]
+    assert json.loads((home / "reports" / f"evaluation-{split}.json").read_text()) == found
+
+
+def test_the_report_is_one_page_that_needs_no_other(
+    plays: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.parquet.write_table(plays, tmp_path / "plays.parquet")
+    report = tmp_path / "out" / "report.html"
+    answer(capsys, "--data", str(tmp_path / "plays.parquet"), "--report", str(report))
+    page = report.read_text()
+    assert page.count("<svg") == 3
+    assert all(name in page for name in ("popularity", "repeat", "transitions", "als", "coverage"))
+    assert not any(outside in page for outside in ("<script", 'src="http', 'href="http', "url(http"))
+
+
+def test_people_get_a_table(plays: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pa.parquet.write_table(plays, tmp_path / "plays.parquet")
+    main(["evaluate", "--data", str(tmp_path / "plays.parquet"), "--split", "time", "--split-day", "1970-01-06"])
+    printed = capsys.readouterr().out
+    assert "plays before 1970-01-06 train" in printed
+    assert "transitions" in printed
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("plays.parquet", b"PAR1 and no more", "wanted Parquet, CSV or TSV"),
+        ("plays.csv", b"who,what\n1,2\n", "found the columns who, what"),
+        ("plays.csv", b"listener,track,started_ms\n1,2,soon\n", "wanted whole numbers"),
+        ("plays.csv", b"listener,track,started_ms\n1,2,5\n", "nobody has 3 sessions"),
+    ],
+)
+def test_a_file_that_cannot_be_measured_says_why_and_exits_1(
+    name: str, content: bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--data", str(tmp_path / name), "--json"])
+    assert ended.value.code == 1
+    captured = capsys.readouterr()
+    assert said in captured.err
+    assert not captured.out
+
+
+def test_a_lake_without_tables_says_which_command_makes_them(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate"])
+    assert ended.value.code == 1
+    assert "backbeat run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--split", "last-session"], ["--data", "x", "--split-day", "2014-01-01"]])
+def test_a_split_that_is_not_offered_is_bad_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", *arguments])
+    assert ended.value.code == 2
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PLAYS.exists(), reason=f"30Music is not at {PLAYS}")
+def test_the_last_session_protocol_gives_the_known_figures_of_30music(capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "--data", str(PLAYS), "--split", "last-session")
+    assert (found["listeners"], found["steps"]) == (3_636, 28_474)
+    hits = {name: figures["hit@20"] for name, figures in found["models"].items()}
+    assert hits["popularity"] == pytest.approx(0.018, abs=0.005)
+    assert hits["repeat"] == pytest.approx(0.132, abs=0.005)
+    assert hits["transitions"] == pytest.approx(0.368, abs=0.005)
+    assert hits["als"] > hits["repeat"]
