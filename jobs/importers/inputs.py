@@ -76,7 +76,8 @@ def _hidden(path: Path) -> bool:
 def _file(path: Path, name: str, scratch: Path, limits: ArchiveLimits, *, alone: bool) -> Iterator[Input]:
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic in (_ZIP_MAGIC, _EMPTY_ZIP_MAGIC):
+    packed = magic in (_ZIP_MAGIC, _EMPTY_ZIP_MAGIC)
+    if packed and (alone or path.suffix.lower() == ".zip"):  # in a folder, other kinds of file are zip inside, too
         yield from _members(path, name, scratch, limits)
     else:
         yield Input(name, path, alone)

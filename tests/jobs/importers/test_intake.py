@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -129,6 +130,14 @@ def test_a_zip_and_the_folder_that_it_packs_tell_the_same(bring):
     archive = shutil.make_archive(str(bring.folder / "my_spotify_data"), "zip", file.parent.parent, "my")
     assert bring(file.parent, listener="me").added == 1
     assert bring(Path(archive), listener="me").repeated == 1
+
+
+def test_a_file_of_a_folder_that_only_is_a_zip_inside_is_passed_over(bring):
+    bring.write("my/a.csv", plays(0))
+    with zipfile.ZipFile(bring.folder / "my" / "truth.npz", "w") as archive:
+        archive.writestr("b.csv", plays(1))
+    summary = bring(bring.folder / "my")
+    assert (summary.added, summary.skipped) == (1, ("my/truth.npz",))
 
 
 def test_hidden_files_of_a_folder_are_left_alone(bring):
