@@ -15,22 +15,25 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured, beside its peer in the same run. `goal` says in words what `ok` judges; `facts` add to it."""
+    """What was measured, beside its peer in the same run.
+
+    `goal` says in words what `ok` judges; without a goal the figure stands for itself. `details` add to it.
+    """
 
     bench: str
     value: float
     unit: str
-    peer: str | None
-    peer_value: float | None
-    goal: str
-    ok: bool
-    facts: dict[str, Any] = field(default_factory=dict)
+    peer: str | None = None
+    peer_value: float | None = None
+    goal: str | None = None
+    ok: bool = True
+    details: dict[str, Any] = field(default_factory=dict)
 
 
-def publish(result: Result, results: Path = RESULTS) -> None:
+def write(result: Result, results: Path = RESULTS) -> None:
     """Print the line and write the file that docs quote."""
     document = asdict(result)
-    document.update(document.pop("facts"), machine=machine())
+    document.update(document.pop("details"), machine=machine())
     results.mkdir(parents=True, exist_ok=True)
     (results / f"{result.bench}.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     sys.stdout.write(json.dumps(document) + "\n")

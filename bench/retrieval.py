@@ -16,7 +16,7 @@ from voyager import Index
 
 from bench.factors import factors_of
 from bench.peers import voyager_search
-from bench.report import Result, publish
+from bench.report import Result, write
 from bench.worlds import LASTFM_360K
 from models.als import AlsConfig
 from models.retrieval import InnerProducts
@@ -37,7 +37,7 @@ def main() -> None:
     peer_index = voyager_search.build(factors.tracks)
     peer_build_s = time.perf_counter() - began
     with threadpool_limits(1):
-        publish(_compared(factors.tracks, queries, truth, peer_index, peer_build_s))
+        write(_compared(factors.tracks, queries, truth, peer_index, peer_build_s))
 
 
 def _compared(
@@ -67,7 +67,7 @@ def _compared(
         peer_value=round(theirs, 1),
         goal=f"recall 1.0 and at least {GOAL} times voyager at its smallest ef with recall >= .99",
         ok=exact == 1.0 and peer.recall >= voyager_search.WANTED_RECALL and ours >= GOAL * theirs,
-        facts={
+        details={
             "times": round(ours / theirs, 2),
             "recall": exact,
             "one_query_at_a_time": round(single, 1),

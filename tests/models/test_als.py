@@ -22,7 +22,7 @@ def world(listeners: int = 90, tracks: int = 60, seed: int = 5) -> Interactions:
     plays = random.gamma(0.8, 2.0, (listeners, tracks)) * (random.random((listeners, tracks)) < 0.12)
     plays[0], plays[:, 1] = 0, 0  # a listener and a track without a play
     weights = csr_array(plays.astype(np.float32))
-    return Interactions(weights, csr_array((tracks, tracks), dtype=np.float32), plays.sum(axis=0))
+    return Interactions(weights, csr_array(np.zeros((tracks, tracks), np.float32)), plays.sum(axis=0))
 
 
 def config(exponent: int, iterations: int = 6) -> AlsConfig:

@@ -25,14 +25,14 @@ class TestPopularity(ModelContract):
         return {0, 1, 2}  # all are equally popular: the lowest positions
 
     def test_the_most_played_leads(self) -> None:
-        nothing = csr_array((3, 3), dtype=np.float32)
+        nothing = csr_array(np.zeros((3, 3), np.float32))
         model = fit_popularity(Interactions(nothing, nothing, np.array([1.0, 4.0, 3.0])))
         found = model.recommend(Taste.unknown(), 3)
         assert found.items.tolist() == [1, 2, 0]
         np.testing.assert_allclose(found.scores, [0.5, 0.375, 0.125])
 
     def test_a_world_without_plays_is_all_zero(self) -> None:
-        nothing = csr_array((2, 2), dtype=np.float32)
+        nothing = csr_array(np.zeros((2, 2), np.float32))
         assert fit_popularity(Interactions(nothing, nothing, np.zeros(2))).shares.tolist() == [0.0, 0.0]
 
 
@@ -76,7 +76,7 @@ class TestTransitions(ModelContract):
         np.testing.assert_allclose(model.scores(taste, np.array([4, 2, 9])), wanted)
 
     def test_a_track_that_nothing_follows_backs_off_to_popularity(self) -> None:
-        nothing = csr_array((3, 3), dtype=np.float32)
+        nothing = csr_array(np.zeros((3, 3), np.float32))
         model = fit_transitions(Interactions(nothing, nothing, np.array([1.0, 4.0, 3.0])))
         assert model.recommend(Taste.unknown(TrackPosition(1)), 2).items.tolist() == [1, 2]
 
