@@ -60,7 +60,8 @@ def main() -> None:
 
 
 def _in_turns(world: Interactions) -> tuple[list[float], list[float]]:
-    ours, theirs = [], []
+    ours: list[float] = []
+    theirs: list[float] = []
     for turn in range(ROUNDS):
         pair: list[tuple[list[float], Callable[[], object]]] = [
             (ours, lambda: fit_als(world, CONFIG, threads=1)),
