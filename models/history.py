@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,11 @@ class History:
         order = np.lexsort((started_ms, listener))
         who, what, when = listener[order], track[order], started_ms[order]
         day = when // DAY_MS
-        entries, place, plays = np.unique(np.stack([who, what, day]), axis=1, return_inverse=True, return_counts=True)
+        entries, place, plays = distinct(who, what, day)
         last = np.full(len(plays), -1, np.int64)
-        np.maximum.at(last, place.ravel(), when)
+        np.maximum.at(last, place, when)
         follows = (who[1:] == who[:-1]) & ~opens_session(when[1:] - when[:-1])
-        steps, times = np.unique(np.stack([what[:-1], what[1:], day[1:]])[:, follows], axis=1, return_counts=True)
+        steps, _, times = distinct(what[:-1][follows], what[1:][follows], day[1:][follows])
         who, what, day = entries
         return cls(listener_ids, track_ids, who, what, day, plays, last, steps[0], steps[1], times, steps[2])
 
@@ -143,6 +144,26 @@ class Known:
     interactions: Interactions
     last_tracks: Positions
     plays: Positions
+
+
+def distinct(*columns: Positions) -> tuple[list[Positions], Positions, Positions]:
+    """The distinct rows of these columns in order, the place of each row among them, and how many rows each stands for.
+
+    Each row is told by one integer; raises OverflowError where the columns span more rows than 64 bits can number.
+    """
+    lows = [int(column.min(initial=0)) for column in columns]
+    widths = [int(column.max(initial=0)) - low + 1 for column, low in zip(columns, lows, strict=True)]
+    if prod(widths) >= 2**63:
+        raise OverflowError(f"numbering rows of columns as wide as {widths}; wanted less than 2**63 possible rows")
+    key = np.zeros(len(columns[0]), np.int64)
+    for column, low, width in zip(columns, lows, widths, strict=True):
+        key = key * width + (column - low)
+    keys, places, counts = np.unique(key, return_inverse=True, return_counts=True)
+    found: list[Positions] = []
+    for low, width in zip(reversed(lows), reversed(widths), strict=True):
+        keys, rest = np.divmod(keys, width)
+        found.insert(0, rest + low)
+    return found, places, counts
 
 
 def day_number(day: date) -> int:

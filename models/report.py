@@ -71,7 +71,7 @@ def _accuracy(document: dict[str, Any], k: int) -> Figure:
         x = np.arange(len(names)) + (place - (len(models) - 1) / 2) * width
         axes.bar(x, means, width * 0.9, yerr=reach, color=COLOURS[place % len(COLOURS)], label=model, **_WHISKERS)
     axes.set_xticks(range(len(names)), names)
-    axes.legend(frameon=False, labelcolor=_INK, ncols=len(models))
+    _legend(axes)
     return figure
 
 
@@ -84,7 +84,7 @@ def _by_segment(document: dict[str, Any], k: int) -> Figure:
     axes.set_xticks(range(len(segments)), [segment.replace(": ", "\n") for segment in segments])
     axes.set_ylabel(f"ndcg@{k}", color=_INK)
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, labelcolor=_INK)
+    _legend(axes)
     return figure
 
 
@@ -99,7 +99,7 @@ def _reach(evaluation: Evaluation) -> Figure:
     axes.set_xscale("log")
     axes.set_xlabel("share of the catalog, the most popular first", color=_INK)
     axes.set_ylabel("share of recommendations", color=_INK)
-    axes.legend(frameon=False, labelcolor=_INK)
+    _legend(axes)
     return figure
 
 
@@ -125,6 +125,11 @@ def _panel() -> tuple[Figure, Any]:
     axes.tick_params(colors=_INK)
     axes.grid(axis="y", color=_INK, alpha=0.2)
     return figure, axes
+
+
+def _legend(axes: Any) -> None:
+    """Above the panel, where it covers nothing."""
+    axes.legend(frameon=False, labelcolor=_INK, ncols=6, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
 
 
 def _drawn(figure: Figure) -> Markup:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Interactions, Positions, Taste, TrackPosition
-from models.history import History, Known, day_number, weights_of
+from models.history import History, Known, day_number, distinct, weights_of
 
 LAST_SESSION, TIME = "last-session", "time"
 FEWEST_SESSIONS = 3
@@ -96,14 +96,14 @@ def time_split(history: History, split_day: date, as_of: date) -> Split:
     later = (history.days >= day_number(split_day)) & (history.days < day_number(as_of)) & (history.plays > 0)
     if not later.any() or not before.interactions.weights.nnz:
         raise SplitImpossible(f"split at {split_day} as of {as_of}: no play on one side; wanted some on both")
-    pairs = np.unique(np.stack([history.listeners[later], history.tracks[later]]), axis=1)
-    pairs = pairs[:, np.isin(pairs[0], _sampled(np.unique(pairs[0])))]
-    asked, starts = np.unique(pairs[0], return_index=True)
+    (listeners, tracks), _, _ = distinct(history.listeners[later], history.tracks[later])
+    chosen = np.isin(listeners, _sampled(np.unique(listeners)))
+    asked, starts = np.unique(listeners[chosen], return_index=True)
     rows = _places(asked, before.listeners)
     tastes = tuple(_taste_of(before, int(row)) for row in rows)
     activity = np.where(rows >= 0, before.plays[rows], 0)
-    relevant = _known_or_beyond(pairs[1], before.tracks)
-    cases = Cases(np.arange(len(asked)), np.append(starts, pairs.shape[1]), relevant, tastes, tastes)
+    relevant = _known_or_beyond(tracks[chosen], before.tracks)
+    cases = Cases(np.arange(len(asked)), np.append(starts, len(relevant)), relevant, tastes, tastes)
     boundary = f"plays before {split_day} train; plays from {split_day} up to, not including, {as_of} test"
     return Split(TIME, boundary, len(before.tracks), before.interactions, cases, activity)
 
@@ -174,7 +174,7 @@ def _session_split(
         fresh.append(_with_session(base, tracks[start : now + 1], known, current))
     cases = Cases(listener, np.arange(len(step) + 1), tracks[step + 1], tuple(trained), tuple(fresh))
     activity = np.where(rows >= 0, train.activity[rows], 0)
-    boundary = f"the last session of each listener with at least {FEWEST_SESSIONS} tests, all other plays train"
+    boundary = f"each listener's last session of at least {FEWEST_SESSIONS} tests; all other plays train"
     return Split(LAST_SESSION, boundary, known, train.interactions, cases, activity)
 
 
