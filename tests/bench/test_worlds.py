@@ -25,13 +25,14 @@ def test_a_world_has_exactly_its_pairs() -> None:
 
 def test_the_same_seed_is_the_same_world_and_another_is_not() -> None:
     again = TasteWorld(listeners=600, tracks=400, pairs=9_000, scenes=30, scenes_each=4, seed=21)
-    assert (interactions(SMALL).weights != interactions(SMALL).weights).nnz == 0
-    assert (interactions(SMALL).weights != interactions(again).weights).nnz > 0
+    first, same, other = (interactions(world).weights.toarray() for world in (SMALL, SMALL, again))
+    assert (first == same).all()
+    assert (first != other).any()
 
 
-def test_a_few_tracks_have_most_of_the_plays() -> None:
+def test_a_tenth_of_the_tracks_has_twice_its_share_of_the_plays() -> None:
     popularity = np.sort(interactions(SMALL).popularity)[::-1]
-    assert popularity[:40].sum() > 0.3 * popularity.sum()
+    assert popularity[:40].sum() > 0.2 * popularity.sum()
 
 
 def test_tastes_can_be_learned() -> None:
