@@ -99,6 +99,11 @@ class AlsModel(Model):
         """The exact index over the tracks' vectors, built at its first use."""
         return InnerProducts.build(self.vectors)
 
+    @cached_property
+    def lengths(self) -> Scores:
+        """The length of each track's vector [tracks]; zero where nobody has played it."""
+        return np.linalg.norm(self.vectors, axis=1)
+
     def fold_in(self, taste: Taste) -> Floats:
         """The listener's vector [factors] that minimises the loss for this taste; zero where nothing is known."""
         if not len(taste.tracks):
@@ -128,7 +133,7 @@ class AlsModel(Model):
 
     def similar(self, track: TrackPosition, k: int) -> Ranked:
         """The tracks whose vectors point the same way, by cosine; none for a track that nobody trained."""
-        lengths = np.linalg.norm(self.vectors, axis=1)
+        lengths = self.lengths
         if not lengths[track]:
             return Ranked(np.empty(0, np.int64), np.empty(0, np.float32))
         with np.errstate(invalid="ignore", divide="ignore"):
