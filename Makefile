@@ -39,17 +39,17 @@ bench: install ## the benchmarks, each beside its peer; writes bench/results
 test: install servers ## the tests, but for the slow ones
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow"
 
-test-all: install servers notebooks ## every test, and the notebooks
+test-all: install servers ## every test, the slow ones and the notebooks too
 	@$(RUN) -m pytest -n 2 --dist loadgroup
 
 notebooks: install ## execute every notebook
-	@$(RUN) -m notebooks
+	@$(RUN) -m pytest tests/notebooks
 
 check: install ## format, lint, types, import rules, lock
 	@.venv/bin/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/mypy --no-error-summary $(CODE)
-	@.venv/bin/lint-imports --no-color | tail -n 3 && .venv/bin/lint-imports > /dev/null
+	@told=$$(.venv/bin/lint-imports --no-logo) || { echo "$$told"; exit 1; }
 	@$(MAKE) --no-print-directory lock-check
 
 format: install ## rewrite the code in its format

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import file_digest
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from jobs.java import JAR_LOCK, Jar, locked_jars, share_folder, sound
 WANTED = JAR_LOCK.with_suffix(".in")
 TAKEN_GROUPS = ("io.delta", "io.unitycatalog")  # all else that these ask for is in Spark's own jars
 TRIES = 3
+Fetch = Callable[[str, Path], Path]  # coordinates and a scratch folder -> the file
 
 
 class FetchFailed(Exception):
@@ -30,28 +31,29 @@ def missing(folder: Path, lock: Path = JAR_LOCK) -> list[Jar]:
     return [jar for jar in locked_jars(lock) if not sound(folder / jar.filename, jar)]
 
 
-def install(folder: Path, lock: Path = JAR_LOCK) -> int:
+def install(folder: Path, lock: Path = JAR_LOCK, fetch: Fetch | None = None) -> int:
     """Fetch what is missing, so that a jar is either whole or not there; returns how many. Raises `FetchFailed`."""
     wanted = missing(folder, lock)
     folder.mkdir(parents=True, exist_ok=True)
     for jar in wanted:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            fetched = _fetch(jar.group, jar.artifact, jar.version, Path(scratch))
+            fetched = (fetch or from_maven)(jar.coordinates, Path(scratch))
             if not sound(fetched, jar):
                 raise FetchFailed(f"{jar.coordinates}: found sha256 {_sha256(fetched)}; wanted {jar.sha256}")
             fetched.replace(folder / jar.filename)
     return len(wanted)
 
 
-def _fetch(group: str, artifact: str, version: str, scratch: Path) -> Path:
+def from_maven(coordinates: str, scratch: Path) -> Path:
     """Download one jar, trying again where the connection breaks. Raises `FetchFailed`."""
+    group, artifact, version = coordinates.split(":")
     for attempt in range(1, TRIES + 1):
         context = maven(scratch / str(attempt))
         try:
             return context.project(group, artifact).at_version(version).artifact().resolve()
         except (requests.RequestException, RuntimeError) as error:  # jgo says RuntimeError for what no repository has
             if attempt == TRIES:
-                raise FetchFailed(f"fetching {group}:{artifact}:{version}: {error}") from error
+                raise FetchFailed(f"fetching {coordinates}: {error}") from error
             time.sleep(2 * attempt)
     raise AssertionError("the last try returns or raises")
 
@@ -68,8 +70,11 @@ def lock(wanted: Path = WANTED, locked: Path = JAR_LOCK) -> None:
         context = maven(Path(scratch))
         asked = [context.create_dependency(line) for line in _lines(wanted)]
         first, further = context.resolver.resolve(asked)
-        taken = sorted({(d.groupId, d.artifactId, d.version) for d in [*first, *further] if d.groupId in TAKEN_GROUPS})
-        hashed = [f"{':'.join(at)} --hash=sha256:{_sha256(_fetch(*at, Path(scratch) / at[1]))}" for at in taken]
+        found = {f"{d.groupId}:{d.artifactId}:{d.version}" for d in [*first, *further] if d.groupId in TAKEN_GROUPS}
+        hashed = [
+            f"{at} --hash=sha256:{_sha256(from_maven(at, Path(scratch) / str(n)))}"
+            for n, at in enumerate(sorted(found))
+        ]
     locked.write_text("\n".join(["# This file was written by the following command:", "#    make lock", *hashed, ""]))
 
 
