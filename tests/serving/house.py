@@ -5,6 +5,7 @@ Forty tracks of four genres: each genre is a direction of the factors, and each 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -26,7 +27,7 @@ from models.transitions import Transitions, TransitionsConfig
 from serving.app import Api, ApiConfig, Stores, create_app
 from serving.service.ports import EVERYWHERE, Chart, Place
 from streaming.embedded import EmbeddedStream
-from warehouse.events import PLAYS
+from warehouse.events import IMPRESSIONS, PLAYS, Event, Impression, Topic
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
@@ -83,6 +84,30 @@ class FixedCharts:
         return self.charts.get((day or (days[-1] if days else date.min), country))
 
 
+class _FaultyStream:
+    """The house's stream, unless a test lets it fail."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def accept(self, topic: Topic, events: Sequence[Event]) -> object:
+        if self._house.stream_fault is not None:
+            raise self._house.stream_fault
+        return self._house.stream.accept(topic, events)
+
+
+class _FaultyRows:
+    """The house's rows, unless a test lets them fail."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def __getattr__(self, name: str) -> Any:
+        if self._house.rows_fault is not None:
+            raise self._house.rows_fault
+        return getattr(self._house.rows, name)
+
+
 class House:
     """The API in a folder, its clock set by hand. `client` speaks HTTP to it while the `with` lasts."""
 
@@ -93,7 +118,9 @@ class House:
         self.stream = EmbeddedStream(self.log, self.rows)
         self.registry = Registry(root / "models")
         self.charts = FixedCharts()
-        stores = Stores(self.rows, self.stream, self.registry, self.charts)
+        self.stream_fault: Exception | None = None
+        self.rows_fault: Exception | None = None
+        stores = Stores(_FaultyRows(self), _FaultyStream(self), self.registry, self.charts)
         config = ApiConfig(secret=secret, reload_seconds=3_600)
         self.api: Api = create_app(stores, clock=lambda: self.now_ms, config=config)
         self.client = TestClient(app=self.api)
@@ -152,6 +179,10 @@ class House:
         assert answer.status_code == 202, answer.text
         signal_id: str = answer.json()["signal_id"]
         return signal_id
+
+    def impressions(self) -> list[Impression]:
+        records = (r for partition in range(IMPRESSIONS.partitions) for r in self.log.read(IMPRESSIONS, partition))
+        return [event for record in records for event in record.events if isinstance(event, Impression)]
 
     def take_back(self, listener: str, play_id: str) -> None:
         answer = self.client.delete(f"/v1/listeners/{quote(listener, safe='')}/plays/{quote(play_id, safe='')}")
