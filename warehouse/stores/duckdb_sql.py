@@ -1,0 +1,47 @@
+"""The SQL port on DuckDB: in process, straight over the lake's files."""
+
+from __future__ import annotations
+
+import duckdb
+import pyarrow as pa
+
+from warehouse.stores.lake import Lake
+from warehouse.stores.sql import Select, SqlRefused
+from warehouse.tables import Table
+
+
+class DuckDbWarehouse:
+    """DuckDB over the tables of `lake`, and over those that were loaded into its memory."""
+
+    def __init__(self, lake: Lake | None = None) -> None:
+        self._lake = lake
+        self._loaded: set[str] = set()
+        self._connection = duckdb.connect()
+
+    def load(self, table: Table, data: pa.Table) -> None:
+        self._connection.register(table.name, data.select(table.schema.names).cast(table.schema))
+        self._loaded.add(table.name)
+
+    def query(self, sql: str) -> pa.Table:
+        select = Select(sql)
+        for table in select.tables:
+            self._show(table)
+        try:
+            return self._connection.sql(select.written_for("duckdb", _quoted)).to_arrow_table()
+        except duckdb.Error as error:
+            raise SqlRefused(f"DuckDB refuses the query: {error}") from error
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _show(self, table: Table) -> None:
+        """Let queries see the lake's newest version, unless rows were loaded in its place."""
+        if table.name in self._loaded:
+            return
+        if self._lake is None:
+            raise SqlRefused(f"the query reads {table.name}: it was not loaded, and there is no lake to read it from")
+        self._connection.register(table.name, self._lake.dataset(table))
+
+
+def _quoted(table: Table) -> str:
+    return f'"{table.name}"'
