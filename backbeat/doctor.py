@@ -94,7 +94,7 @@ def packages(lock: Path) -> Finding:
     wrong = [f"{line.name} {_installed(line.name) or 'not installed'}" for line in here if not _as_locked(line)]
     if wrong:
         told = f"{len(wrong)} of {len(here)} not as locked: {', '.join(wrong[:5])}"
-        return Finding("packages", Verdict.MISSING, told, f"touch {lock.relative_to(CHECKOUT)} && {INSTALL}")
+        return Finding("packages", Verdict.MISSING, told, f"touch {lock} && {INSTALL}")
     return Finding("packages", Verdict.OK, f"{len(here)} as locked")
 
 

@@ -1,0 +1,83 @@
+"""`backbeat doctor` names what is missing, with the command that mends it."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from backbeat.cli import main
+from backbeat.doctor import CHECKOUT, Verdict, examine, jars, packages, servers, writable
+
+
+def lock_of(folder: Path, *lines: str) -> Path:
+    lock = folder / "main.txt"
+    lock.write_text("\n".join(f"{line} \\\n    --hash=sha256:{'0' * 64}\n    # via x" for line in lines))
+    return lock
+
+
+def test_what_is_installed_as_locked_is_well(tmp_path: Path) -> None:
+    lock = lock_of(tmp_path, f"numpy=={version('numpy')}", "nothing==1.0 ; sys_platform == 'plan9'")
+    finding = packages(lock)
+    assert (finding.verdict, finding.found) == (Verdict.OK, "1 as locked")
+
+
+def test_this_environment_is_as_locked() -> None:
+    folder = CHECKOUT / "requirements"
+    assert packages(folder / "main.txt").verdict is Verdict.OK
+
+
+def test_a_package_that_is_not_as_locked_is_missing(tmp_path: Path) -> None:
+    finding = packages(lock_of(tmp_path, "numpy==0.1", "no-such-package==1.0"))
+    assert finding.verdict is Verdict.MISSING
+    assert f"numpy {version('numpy')}, no-such-package not installed" in finding.found
+    assert finding.mend is not None
+    assert finding.mend.endswith("&& make install")
+
+
+def test_jars_that_are_not_there_are_named_with_what_fetches_them(tmp_path: Path) -> None:
+    finding = jars(tmp_path)
+    assert finding.verdict is Verdict.MISSING
+    assert "delta-storage-4.4.0.jar" in finding.found
+    assert finding.mend == "make install"
+
+
+def test_a_home_that_is_not_made_yet_can_be_written(tmp_path: Path) -> None:
+    assert writable(tmp_path / "one" / "two").verdict is Verdict.OK
+
+
+def test_a_home_below_a_file_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    finding = writable(tmp_path / "file" / "home")
+    assert finding.verdict is Verdict.MISSING
+    assert finding.mend == "export BACKBEAT_HOME=FOLDER"
+
+
+def test_servers_are_only_wanted_for_tests(tmp_path: Path) -> None:
+    found = {finding.check: finding for finding in servers(tmp_path)}
+    assert found["airflow"].verdict is Verdict.ABSENT
+    assert found["airflow"].mend == "make servers"
+
+
+def test_a_new_home_has_neither_plays_nor_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
+    found = {finding.check: finding for finding in examine()}
+    assert (found["lake"].verdict, found["lake"].mend) == (Verdict.ABSENT, "backbeat import PATH, or make run")
+    assert (found["model"].verdict, found["model"].mend) == (Verdict.ABSENT, "backbeat run")
+
+
+def test_a_setting_that_cannot_be_read_fails_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
+    monkeypatch.setenv("BACKBEAT_PORT", "eight")
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--json"])
+    assert ended.value.code == 1
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    told = json.loads(out)
+    assert told["ok"] is False
+    assert told["findings"][-1]["check"] == "settings"
