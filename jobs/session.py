@@ -18,12 +18,16 @@ LOGGING = Path(__file__).with_name("log4j2.properties")
 
 @dataclass(frozen=True)
 class SparkSettings:
-    """`brief` suits runs of a few minutes: the JVM then skips its optimising compiler and parallel collector."""
+    """`brief` suits runs of a few minutes: the JVM then skips its optimising compiler and parallel collector.
+
+    `scratch` is a folder for what spills, the system's temporary one by default.
+    """
 
     master: str = "local[*]"
     memory: str = "2g"
     brief: bool = True
     shuffle_partitions: int = 4
+    scratch: Path | None = None
 
 
 @contextmanager
@@ -47,7 +51,8 @@ def _builder(settings: SparkSettings) -> SparkSession.Builder:
 
 
 def _options(settings: SparkSettings) -> dict[str, str]:
-    return {
+    scratch = {"spark.local.dir": str(settings.scratch)} if settings.scratch else {}
+    return scratch | {
         "spark.driver.memory": settings.memory,
         "spark.driver.extraJavaOptions": _jvm_options(settings.brief),
         "spark.driver.host": "127.0.0.1",

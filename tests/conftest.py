@@ -23,7 +23,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from jobs.session import SparkSettings, spark_session  # only tests that ask for Spark pay for loading it
 
     folder = tmp_path_factory.mktemp("spark")
-    with spark_session(SparkSettings(master="local[2]", memory="1g", shuffle_partitions=2, scratch=folder)) as session:
+    with spark_session(SparkSettings(master="local[1]", memory="1g", shuffle_partitions=1, scratch=folder)) as session:
         yield session
 
 
