@@ -25,6 +25,7 @@ COMMANDS = {
     "serve": "backbeat.serve:serve",
     "token": "backbeat.token:token",
     "tables": "backbeat.tables:app",
+    "sql": "backbeat.analyse:sql",
 }
 
 

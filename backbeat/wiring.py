@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from backbeat.settings import Settings
 from warehouse.stores.log import Log
 from warehouse.stores.rows import Rows
 from warehouse.stores.runs import RunLedger
+from warehouse.stores.sql import SqlWarehouse
 
 if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is asked for a chart, the lake's client
     from jobs.session import SparkSettings
@@ -49,6 +51,20 @@ def open_lake(settings: Settings) -> Lake:
     from warehouse.stores.lake import Lake
 
     return Lake(settings.home.lake_url)
+
+
+def open_warehouse(settings: Settings) -> SqlWarehouse:
+    """The SQL engine that `BACKBEAT_WAREHOUSE` names, over the lake. Raises `BadUsage` for an address that is none."""
+    if settings.warehouse == "duckdb":
+        from warehouse.stores.duckdb_sql import DuckDbWarehouse
+
+        return DuckDbWarehouse(open_lake(settings))
+    project, _, dataset = settings.warehouse.removeprefix("bigquery://").partition("/")
+    if not settings.warehouse.startswith("bigquery://") or not project or not dataset:
+        raise BadUsage(f"BACKBEAT_WAREHOUSE is {settings.warehouse!r}; wanted duckdb or bigquery://PROJECT/DATASET")
+    from warehouse.stores.bigquery_sql import BigQueryWarehouse, connect  # its client takes seconds to import
+
+    return BigQueryWarehouse(connect(project, os.environ), dataset, open_lake(settings))
 
 
 def open_ledger(settings: Settings) -> RunLedger:

@@ -9,25 +9,24 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from deploy.local import service
+from deploy.local.service import Service, ServiceFailed, answers
 from warehouse.stores.home import Home
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-airflow" / "bin" / "python"
 PORT = 8080
-READY_WITHIN_S, STOPPED_WITHIN_S = 180.0, 20.0
+READY_SECONDS = 180.0
 USER = "admin"
 
 
@@ -66,42 +65,36 @@ def environment(folder: Path, base: Mapping[str, str], port: int = PORT) -> dict
 
 @contextmanager
 def running(folder: Path, base: Mapping[str, str], port: int = PORT) -> Iterator[Airflow]:
-    """Airflow, healthy, until the block ends. Raises `AirflowUnavailable`."""
+    """Airflow, healthy, until the block ends. Raises `AirflowUnavailable`, and `ServiceFailed` with the log's end."""
     variables = environment(folder, base, port)
+    url = variables["AIRFLOW__API__BASE_URL"]
+    if answers(port):
+        raise AirflowUnavailable(f"starting Airflow: {url} is taken, choose a --port")
     password = _prepared(folder, variables)
-    commands = {
-        "scheduler": ["scheduler", "--skip-serve-logs"],
-        "dag-processor": ["dag-processor"],
-        "api-server": ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
-    }
-    with ExitStack() as stack:
-        processes = [
-            stack.enter_context(_process(folder, name, command, variables)) for name, command in commands.items()
-        ]
-        airflow = Airflow(variables["AIRFLOW__API__BASE_URL"], USER, password)
-        _await_health(airflow, processes, folder)
-        yield airflow
+    page = ["api-server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    with ExitStack() as started:
+        for name, arguments in (("scheduler", ["scheduler", "--skip-serve-logs"]), ("processor", ["dag-processor"])):
+            started.enter_context(service.running(_part(name, arguments, variables, lambda: True), folder / "logs"))
+        started.enter_context(service.running(_part("page", page, variables, lambda: _healthy(url)), folder / "logs"))
+        yield Airflow(url, USER, password)
 
 
-def free_port() -> int:
-    """A port of this machine that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    parts = urlsplit(url)
-    with socket.socket() as probe:
-        return probe.connect_ex((parts.hostname, parts.port)) == 0
+def _part(name: str, arguments: list[str], variables: Mapping[str, str], ready: Callable[[], bool]) -> Service:
+    """One of Airflow's processes. The page is ready when it says that the others are healthy."""
+    return Service(
+        f"airflow-{name}",
+        lambda _: [PYTHON, "-m", "airflow", *arguments],
+        lambda _: ready(),
+        ready_seconds=READY_SECONDS,
+        stop_seconds=20,
+        environment=variables,
+    )
 
 
 def _prepared(folder: Path, variables: Mapping[str, str]) -> str:
     """Its database and its one user, made where they are not there yet; the user's password."""
     if not PYTHON.exists():
-        raise AirflowUnavailable(f"starting Airflow: no {PYTHON}; `make airflow-env` installs it")
-    if _answers(variables["AIRFLOW__API__BASE_URL"]):
-        raise AirflowUnavailable(f"starting Airflow: {variables['AIRFLOW__API__BASE_URL']} is taken, choose a --port")
+        raise AirflowUnavailable(f"starting Airflow: no {PYTHON}; `make servers` installs it")
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     passwords = folder / "simple_auth_manager_passwords.json.generated"
     if not passwords.exists():
@@ -114,41 +107,6 @@ def _prepared(folder: Path, variables: Mapping[str, str]) -> str:
     if done.returncode:
         raise AirflowUnavailable(f"starting Airflow: making its database failed, see {log}")
     return str(json.loads(passwords.read_text())[USER])
-
-
-@contextmanager
-def _process(
-    folder: Path, name: str, arguments: list[str], variables: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """One of Airflow's processes and its children, in a group of their own, stopped together at the end."""
-    command = [str(PYTHON), "-m", "airflow", *arguments]
-    with (folder / "logs" / f"{name}.log").open("ab") as output:
-        process = subprocess.Popen(command, env=dict(variables), stdout=output, stderr=output, start_new_session=True)
-    try:
-        yield process
-    finally:
-        _stop(process)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, signal_number)
-            process.wait(STOPPED_WITHIN_S)
-        except ProcessLookupError:
-            return
-        except subprocess.TimeoutExpired:
-            continue
-
-
-def _await_health(airflow: Airflow, processes: list[subprocess.Popen[bytes]], folder: Path) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while not _healthy(airflow.url):
-        dead = [process.args for process in processes if process.poll() is not None]
-        if dead or time.monotonic() > deadline:
-            why = f"{dead} ended" if dead else f"not healthy within {READY_WITHIN_S:.0f} s"
-            raise AirflowUnavailable(f"starting Airflow at {airflow.url}: {why}; see {folder / 'logs'}")
-        time.sleep(0.5)
 
 
 def _healthy(url: str) -> bool:
@@ -175,7 +133,7 @@ def main() -> None:
             sys.stdout.write("DAGs begin paused: switch on what should run. Ctrl-C stops all of it.\n")
             sys.stdout.flush()
             signal.pause()
-    except AirflowUnavailable as error:
+    except (AirflowUnavailable, ServiceFailed) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.stdout.write("Stopped.\n")

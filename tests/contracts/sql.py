@@ -146,6 +146,11 @@ class SqlContract:
             {"play_id": "p5", "day": SUNDAY, "counts": True, "played_ms": None, "country": None}
         ]
 
+    def test_counts_and_sums_of_integers_are_integers(self, loaded: SqlWarehouse) -> None:
+        rows = loaded.query("SELECT COUNTIF(skipped) AS skips, SUM(played_ms) AS ms, MAX(day) AS last FROM core.plays")
+        assert rows.schema.types == [pa.int64(), pa.int64(), pa.date32()]
+        assert rows.to_pylist() == [{"skips": 1, "ms": 6 * 180_000 + 90_000 + 5_000, "last": FORTNIGHT}]
+
     def test_a_name_in_a_with_clause_is_no_table_of_the_lake(self, loaded: SqlWarehouse) -> None:
         query = "WITH plays AS (SELECT track_id FROM core.catalog) SELECT COUNT(*) AS n FROM plays"
         assert loaded.query(query).to_pylist() == [{"n": 4}]

@@ -44,7 +44,7 @@ class Recorder:
 def airflow_python() -> Path:
     """The interpreter of Airflow's environment; the test is skipped where it is not installed."""
     if not PYTHON.exists():
-        pytest.skip(f"Airflow is not installed in {PYTHON.parents[1].relative_to(ROOT)}: make airflow-env")
+        pytest.skip(f"Airflow is not installed in {PYTHON.parents[1].relative_to(ROOT)}: make servers")
     return PYTHON
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.airflow import ROOT, Airflow, AirflowUnavailable, free_port, running
+from deploy.local.airflow import ROOT, Airflow, AirflowUnavailable, running
+from deploy.local.service import free_port
 from jobs.plan import TABLES
 from tests.dags.conftest import Recorder
 

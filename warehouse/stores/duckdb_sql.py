@@ -9,6 +9,8 @@ from warehouse.stores.lake import Lake
 from warehouse.stores.sql import Select, SqlRefused
 from warehouse.tables import Table
 
+_HUGEINT = pa.decimal128(38, 0)
+
 
 class DuckDbWarehouse:
     """DuckDB over the tables of `lake`, and over those that were loaded into its memory."""
@@ -27,7 +29,7 @@ class DuckDbWarehouse:
         for table in select.tables:
             self._show(table)
         try:
-            return self._connection.sql(select.written_for("duckdb", _quoted)).to_arrow_table()
+            return _in_int64(self._connection.sql(select.written_for("duckdb", _quoted)).to_arrow_table())
         except duckdb.Error as error:
             raise SqlRefused(f"DuckDB refuses the query: {error}") from error
 
@@ -41,6 +43,12 @@ class DuckDbWarehouse:
         if self._lake is None:
             raise SqlRefused(f"the query reads {table.name}: it was not loaded, and there is no lake to read it from")
         self._connection.register(table.name, self._lake.dataset(table))
+
+
+def _in_int64(rows: pa.Table) -> pa.Table:
+    """DuckDB counts and sums integers in 128 bits, which Arrow calls a decimal; the port's integers are INT64."""
+    fields = [field.with_type(pa.int64()) if field.type == _HUGEINT else field for field in rows.schema]
+    return rows.cast(pa.schema(fields))
 
 
 def _quoted(table: Table) -> str:
