@@ -1,4 +1,4 @@
-"""How fast the API answers: `GET recommendations` with 50 items, each listener another, fold-in and retrieval each time.
+"""How fast the API answers: `GET recommendations` with 50 items, for one listener after another of thousands.
 
 python -m bench.serving [--seconds N] [--rate N]
 """

@@ -30,8 +30,8 @@ LISTENERS, TRACKS, PLAYS = 10_000, 10_000, 240_000  # about as many as 30Music h
 class PlayColumns:
     """Plays that all count, in order of listener and time."""
 
-    listeners: npt.NDArray[np.str_]
-    tracks: npt.NDArray[np.str_]
+    listeners: npt.NDArray[np.object_]
+    tracks: npt.NDArray[np.object_]
     started_ms: npt.NDArray[np.int64]
     origin: str
 
@@ -76,7 +76,7 @@ def _ordered(
     listeners: npt.NDArray[np.str_], tracks: npt.NDArray[np.str_], ms: npt.NDArray[np.int64], origin: str
 ) -> PlayColumns:
     order = np.lexsort((ms, listeners))
-    return PlayColumns(listeners[order], tracks[order], ms[order], origin)
+    return PlayColumns(listeners[order].astype(object), tracks[order].astype(object), ms[order], origin)
 
 
 def _seeded() -> tuple[npt.NDArray[np.str_], npt.NDArray[np.str_], npt.NDArray[np.int64]]:

@@ -37,6 +37,9 @@ class TrackHistory:
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> TrackHistory:
         """The track's days, whichever of its names they go by."""
+        if len(entries) == 1 and entries[0].plays > 0:  # the usual case, and this is done for every track of a taste
+            (only,) = entries
+            return cls(only.plays, only.skips, only.day, only)
         counted = [entry for entry in entries if entry.plays > 0]
         return cls(
             sum(entry.plays for entry in entries),
@@ -113,8 +116,9 @@ def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
         if name in positions:
             weights[positions[name]] += weight
             entries[positions[name]] += listening.entries[name]
-    order = sorted(weights, key=lambda at: (min(entry.day for entry in entries[at] if entry.plays), at))
-    histories = tuple(TrackHistory.of(entries[at]) for at in order)
+    known = {at: TrackHistory.of(days) for at, days in entries.items()}
+    order = sorted(known, key=lambda at: (known[at].since_day, at))
+    histories = tuple([known[at] for at in order])
     plays = np.array([_latest_weight(history, snapshot.today) for history in histories], np.float64)
     current, previous = (_position(heard, positions) for heard in listening.last_two)
     taste = Taste(np.array(order, np.int64), np.array([weights[at] / UNIT for at in order], np.float64), current)

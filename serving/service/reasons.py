@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from models.als import AlsModel
@@ -35,11 +35,16 @@ _MONTHS = [
 
 @dataclass(frozen=True)
 class Storyteller:
-    """Reasons for one listener's answer; `cards` are those of all its tracks, cited ones included."""
+    """Reasons for one listener's answer; `cards` are those of all its tracks, cited ones included.
+
+    Items share few cited plays, so what is said of each is made once.
+    """
 
     snapshot: Snapshot
     known: Weighed
     cards: Mapping[str, TrackCard]
+    _cites: dict[int, Cite] = field(default_factory=dict)
+    _becauses: dict[int, str] = field(default_factory=dict)
 
     def reason(self, source: str, track_id: str, score: float, cites: Sequence[int]) -> str:
         """Why this track, by the model that brought it, the score that it gave, and the places that it cites."""
@@ -53,16 +58,22 @@ class Storyteller:
 
     def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
         """The plays at these places."""
-        return tuple(cite for place in places if (cite := self._cite(place)) is not None)
+        told = self._cites
+        for place in places:
+            if place not in told:
+                told[place] = self._cite(place)
+        return tuple([told[place] for place in places])
 
     def _alike(self, cites: Sequence[int], score: float) -> str:
-        places = [place for place in cites if place != CURRENT]
         if score <= 0:
             return "None of your plays speaks for it; it fills the list."
-        if not places:
+        at = next((place for place in cites if place != CURRENT), None)
+        if at is None:
             return "Close to your listening as a whole; no single play of yours stands out."
-        at = places[0]
-        return f"Because you played {self._name(self._track(at))}, {_how_often(self.known.histories[at])}."
+        if at not in self._becauses:
+            name, history = self._name(self._track(at)), self.known.histories[at]
+            self._becauses[at] = f"Because you played {name}, {_how_often(history)}."
+        return self._becauses[at]
 
     def _repeated(self, track_id: str) -> str:
         place = _place_of(self.snapshot.position(track_id), self.known.taste.tracks)
@@ -73,13 +84,14 @@ class Storyteller:
         name = self._name(current.track_id) if current else "your last track"
         return f"Often played after {name}, which you played last."
 
-    def _cite(self, place: int) -> Cite | None:
+    def _cite(self, place: int) -> Cite:
         if place == CURRENT:
             current = self.known.listening.taste.current
-            return None if current is None else self._cited(current.play_id, current.track_id, current.started_ms)
+            if current is not None:
+                return self._cited(current.play_id, current.track_id, current.started_ms)
         latest = self.known.histories[place].latest
-        if latest is None or latest.last_play_id is None:
-            return None
+        if latest is None or latest.last_play_id is None:  # such a play weighs nothing, and no model cites it
+            raise ValueError(f"citing place {place} of the taste: its latest play has no name")
         return self._cited(latest.last_play_id, self._track(place), latest.last_started_ms or 0)
 
     def _cited(self, play_id: str, track_id: str, started_ms: int) -> Cite:
