@@ -6,7 +6,7 @@ neither loses a record nor lands one twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -43,6 +43,19 @@ def main(run: JobRun) -> None:
 
 def land(lake: Lake, log: Log, landing: Landing) -> int:
     """Bring one topic up to its end; how many rows that added."""
+    ends, events = _unlanded(lake, log, landing)
+    if not ends:
+        return 0
+    rows = pa.Table.from_pylist([row for event in events for row in landing.rows(event)], landing.table.schema)
+    # Read after the rows: a play told again after an erasure is on the log behind it.
+    voids = {} if landing.table == RAW_ERASURES else erased_until(lake, log)
+    fresh = without_repeats(lake, landing.table, rows, voids)
+    lake.append(landing.table, fresh, transactions=ends)
+    return fresh.num_rows
+
+
+def _unlanded(lake: Lake, log: Log, landing: Landing) -> tuple[dict[str, int], list[Event]]:
+    """The events that the lake has not yet, and the last offset of each partition that has any, by app id."""
     ends, events = {}, []
     for partition in log.end(landing.topic):
         app_id = app_id_of(landing.topic, partition)
@@ -50,12 +63,7 @@ def land(lake: Lake, log: Log, landing: Landing) -> int:
         for offset, event in _after(log, landing.topic, partition, -1 if landed is None else landed):
             events.append(event)
             ends[app_id] = offset
-    if not ends:
-        return 0
-    rows = pa.Table.from_pylist([row for event in events for row in landing.rows(event)], landing.table.schema)
-    fresh = without_repeats(lake, landing.table, rows)
-    lake.append(landing.table, fresh, transactions=ends)
-    return fresh.num_rows
+    return ends, events
 
 
 def app_id_of(topic: Topic, partition: int) -> str:
@@ -74,24 +82,47 @@ def landed_offsets(lake: Lake) -> dict[str, int]:
     return found
 
 
-def without_repeats(lake: Lake, table: Table, rows: pa.Table) -> pa.Table:
-    """Rows whose grain neither an earlier one of them nor the lake, on their days and those beside, has already."""
-    seen = set(_known(lake, table, rows))
+def erased_until(lake: Lake, log: Log) -> dict[str, int]:
+    """When each listener last erased everything, UTC ms, by the erasures that have landed and those that have not."""
+    told = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
+    told += [row for event in _unlanded(lake, log, ERASURE_LANDING)[1] for row in _erasure(event)]
+    until: dict[str, int] = {}
+    for row in told:
+        if row["play_id"] is None:
+            until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
+    return until
+
+
+def without_repeats(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str, int]) -> pa.Table:
+    """Rows whose grain neither an earlier one of them nor the lake, on their days and those beside, has already.
+
+    What a listener had told by `voids` (UTC ms, see `erased_until`) is forgotten: it may be told again.
+    """
+    seen = set(_known(lake, table, rows, voids))
     keep = []
-    for key in zip(*(rows[name].to_pylist() for name in table.grain), strict=True):
+    for key, void in _keyed(table, rows, voids):
         keep.append(key not in seen)
-        seen.add(key)
+        if not void:
+            seen.add(key)
     return rows.filter(pa.array(keep, pa.bool_()))
 
 
-def _known(lake: Lake, table: Table, rows: pa.Table) -> Iterator[tuple[Any, ...]]:
+def _known(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
     if not lake.exists(table):
         return
     days = None
     if table.daily:
         days = {day + timedelta(days=shift) for day in set(rows["day"].to_pylist()) for shift in (-1, 0, 1)}
-    known = lake.read(table, days=days, columns=list(table.grain))
-    yield from zip(*(known[name].to_pylist() for name in table.grain), strict=True)
+    columns = list(dict.fromkeys([*table.grain, "listener_id", "received_ms"]))
+    yield from (key for key, void in _keyed(table, lake.read(table, days=days, columns=columns), voids) if not void)
+
+
+def _keyed(table: Table, rows: pa.Table, voids: Mapping[str, int]) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """The grain of each row, and whether an erasure of everything has voided it."""
+    keys = zip(*(rows[name].to_pylist() for name in table.grain), strict=True)
+    told = zip(rows["listener_id"].to_pylist(), rows["received_ms"].to_pylist(), strict=True)
+    for key, (listener, received_ms) in zip(keys, told, strict=True):
+        yield key, received_ms <= voids.get(listener, -1)
 
 
 def _after(log: Log, topic: Topic, partition: int, offset: int) -> Iterator[tuple[int, Event]]:
@@ -134,9 +165,10 @@ def _erasure(erasure: Erasure) -> Iterator[dict[str, Any]]:
     yield {name: getattr(erasure, name) for name in erasure.__struct_fields__}
 
 
+ERASURE_LANDING = Landing(ERASURES, RAW_ERASURES, _erasure)
 LANDINGS = (
     Landing(PLAYS, RAW_PLAYS, _play),
     Landing(SIGNALS, RAW_SIGNALS, _signal),
     Landing(IMPRESSIONS, RAW_IMPRESSIONS, _impression),
-    Landing(ERASURES, RAW_ERASURES, _erasure),
+    ERASURE_LANDING,
 )
