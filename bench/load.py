@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -39,8 +40,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 (what a TCP connection is made of)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base with asyncio's
         self._free(self)
 
     def ask(self, path: str, due: float) -> None:
