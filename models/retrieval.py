@@ -20,7 +20,7 @@ from models.base import NOBODY, Positions, Ranked, Scores, ranked
 
 FIRST = 512  # the longest items, whose scores give the bound; at least the wanted number
 BATCH = 1024  # queries scored together
-CELLS = 1 << 20  # scores that are in memory at a time
+TILE_QUERIES, TILE_ITEMS = 256, 1024  # scores that fit a core's cache
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,12 @@ class InnerProducts:
         return items, scores
 
     def _best_of_batch(self, vectors: Scores, k: int) -> tuple[Positions, Scores]:
-        rows, places = self._candidates(vectors, k)
-        exact = np.einsum("cf,cf->c", self.vectors[places], vectors[rows], dtype=np.float64).astype(np.float32)
-        positions = self.positions[places]
-        order = np.lexsort((positions, -exact, rows))
-        starts = np.searchsorted(rows[order], np.arange(len(vectors)))
+        found = self._candidates(vectors, k)
+        exact = np.einsum("cf,cf->c", self.vectors[found.places], vectors[found.rows], dtype=np.float64)
+        exact = exact.astype(np.float32)
+        positions = self.positions[found.places]
+        order = np.lexsort((positions, -exact, found.rows))
+        starts = np.searchsorted(found.rows[order], np.arange(len(vectors)))
         best = order[starts[:, None] + np.arange(k)]
         return positions[best], exact[best]
 
@@ -95,27 +96,31 @@ class InnerProducts:
             start, size = stop, 4 * size
         return places[scores >= threshold]
 
-    def _candidates(self, vectors: Scores, k: int) -> tuple[Positions, Positions]:
-        """Pairs (query, place) that hold the best `k` of every query, and little else."""
-        first = min(len(self), max(FIRST, 4 * k))
-        leading = vectors @ self.vectors[:first].T
+    def _candidates(self, vectors: Scores, k: int) -> _Found:
+        """The best `k` of every query, and little else, block after block as for one."""
         lengths = np.linalg.norm(vectors, axis=1)
-        threshold = np.partition(leading, first - k, axis=1)[:, first - k] - self._slack(lengths)
-        found = [_at_least(leading, threshold, np.arange(len(vectors)), 0)]
-        found.extend(self._beyond(vectors, threshold, self._reach(threshold, lengths), first))
-        return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+        start = min(len(self), max(FIRST, 4 * k))
+        leading = vectors @ self.vectors[:start].T
+        threshold = np.partition(leading, start - k, axis=1)[:, start - k] - self._slack(lengths)
+        found = _Found.at_least(leading, threshold, np.arange(len(vectors)), 0)
+        reach = self._reach(threshold, lengths)
+        while len(rows := np.flatnonzero(reach > start)):
+            stop = min(len(self), 4 * start)
+            rows = rows[np.argsort(-reach[rows], kind="stable")]
+            found = _Found.together(found, *self._block(vectors, rows, threshold, reach, start, stop))
+            threshold = found.worst_of_best(k, len(vectors)) - self._slack(lengths)
+            found, reach, start = found.reaching(threshold), self._reach(threshold, lengths), stop
+        return found
 
-    def _beyond(
-        self, vectors: Scores, threshold: Scores, reach: Positions, first: int
-    ) -> Iterator[tuple[Positions, Positions]]:
-        """Candidates after the first items, queries of like reach together."""
-        order = np.argsort(reach, kind="stable")
-        order = order[reach[order] > first]
-        while len(order):
-            stop = int(reach[order[-1]])
-            width = max(1, CELLS // (stop - first))
-            rows, order = order[-width:], order[:-width]
-            yield _at_least(vectors[rows] @ self.vectors[first:stop].T, threshold[rows], rows, first)
+    def _block(
+        self, vectors: Scores, rows: Positions, threshold: Scores, reach: Positions, start: int, stop: int
+    ) -> Iterator[_Found]:
+        """What these queries, the farthest reaching first, find from `start` to `stop`, tile by tile."""
+        for group in np.split(rows, range(TILE_QUERIES, len(rows), TILE_QUERIES)):
+            asked, last = vectors[group], min(stop, int(reach[group[0]]))
+            for begin in range(start, last, TILE_ITEMS):
+                scores = asked @ self.vectors[begin : min(begin + TILE_ITEMS, last)].T
+                yield _Found.at_least(scores, threshold[group], group, begin)
 
     def _slack(self, lengths: Any) -> Any:
         """By how much two float32 sums together may be wrong, for queries of these lengths (Higham 2002, 3.1)."""
@@ -127,7 +132,33 @@ class InnerProducts:
         return len(self) - np.searchsorted(self.lengths[::-1], shortest.astype(np.float32))
 
 
-def _at_least(scores: Scores, threshold: Scores, rows: Positions, offset: int) -> tuple[Positions, Positions]:
-    """The (row, place) of every score [rows, places] that reaches its row's threshold."""
-    row, place = np.divmod(np.flatnonzero(scores >= threshold[:, None]), scores.shape[1])
-    return rows[row], place + offset
+@dataclass(frozen=True)
+class _Found:
+    """Scores that reached the threshold of their query, with the query's row and the item's place."""
+
+    rows: Positions
+    places: Positions
+    scores: Scores
+
+    @classmethod
+    def at_least(cls, scores: Scores, threshold: Scores, rows: Positions, offset: int) -> _Found:
+        """Those of a tile [rows, places] whose places begin at `offset`."""
+        cells = np.flatnonzero(scores >= threshold[:, None])
+        row, place = np.divmod(cells, scores.shape[1])
+        return cls(rows[row], place + offset, scores.ravel()[cells])
+
+    @classmethod
+    def together(cls, *parts: _Found) -> _Found:
+        """All of them."""
+        rows, places, scores = zip(*((part.rows, part.places, part.scores) for part in parts), strict=True)
+        return cls(np.concatenate(rows), np.concatenate(places), np.concatenate(scores))
+
+    def worst_of_best(self, k: int, queries: int) -> Scores:
+        """The k-th best score of each query [queries]; each must have as many."""
+        order = np.lexsort((-self.scores, self.rows))
+        return self.scores[order[np.searchsorted(self.rows[order], np.arange(queries)) + k - 1]]
+
+    def reaching(self, threshold: Scores) -> _Found:
+        """Those that reach a higher threshold too."""
+        kept = self.scores >= threshold[self.rows]
+        return _Found(self.rows[kept], self.places[kept], self.scores[kept])
