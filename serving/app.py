@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -33,7 +33,7 @@ from serving.service.ports import Charts, Clock, Models, Stream
 from serving.service.reader import Reader
 from serving.service.telling import NewListens, NewSignal, Teller
 from serving.tracks import track_routes
-from warehouse.events import Event, Topic
+from warehouse.events import IMPRESSIONS, Event, Topic
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import Rows
 
@@ -111,17 +111,24 @@ class MeteredStream:
     def __init__(self, stream: Stream, meters: Meters) -> None:
         self._stream = stream
         self._appends = meters.log_appends
-        self.problem: str | None = None
+        self._problem: str | None = None
+
+    def problem(self) -> str | None:
+        """What is wrong with the log, if the last telling failed and it still refuses."""
+        if self._problem is not None:
+            with suppress(LogUnavailable):
+                self.accept(IMPRESSIONS, [])
+        return self._problem
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> object:
         """As the stream that it wraps."""
         try:
             accepted = self._stream.accept(topic, events)
         except LogUnavailable as error:
-            self.problem = str(error)
+            self._problem = str(error)
             self._appends.labels(topic.name, "failed").inc(len(events))
             raise
-        self.problem = None
+        self._problem = None
         self._appends.labels(topic.name, "appended").inc(len(events))
         return accepted
 
@@ -169,7 +176,7 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
         *listener_routes(services.histories, services.teller, access),
         *listen_routes(services.teller, access),
         *track_routes(services.library),
-        *operation_routes(stores.rows, services.published, lambda: services.stream.problem, services.meters, document),
+        *operation_routes(stores.rows, services.published, services.stream.problem, services.meters, document),
     ]
     litestar = Litestar(
         routes,
