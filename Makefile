@@ -3,7 +3,7 @@
 PYTHON ?= python3
 UV := .venv-uv/bin/uv
 RUN := .venv/bin/python
-CODE := $(wildcard backbeat bench dags deploy drills jobs models serving streaming tests warehouse)
+CODE := $(wildcard backbeat bench dags deploy drills jobs models notebooks serving streaming tests warehouse)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
 LOCKS := $(basename $(notdir $(filter-out %/jars.in,$(wildcard requirements/*.in)))) main
@@ -39,11 +39,11 @@ bench: install ## the benchmarks, each beside its peer; writes bench/results
 test: install servers ## the tests, but for the slow ones
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow"
 
-test-all: install servers ## every test, the slow ones and the notebooks too
+test-all: install servers notebooks ## every test, the slow ones too, and the notebooks
 	@$(RUN) -m pytest -n 2 --dist loadgroup
 
 notebooks: install ## execute every notebook
-	@$(RUN) -m pytest tests/notebooks
+	@$(RUN) -m notebooks
 
 check: install ## format, lint, types, import rules, lock
 	@.venv/bin/ruff format --check --quiet . || { echo "make format mends this"; exit 1; }
@@ -70,7 +70,7 @@ servers: install .venv-airflow/.synced .venv-bqemulator/.synced ## the servers a
 	@touch $@
 
 .venv/.synced: requirements/main.txt .venv-uv/.synced
-	@echo "Installing what is locked in requirements/main.txt (2 GB; half a minute after the downloads)" >&2
+	@echo "Installing what is locked in requirements/main.txt (1.7 GB; half a minute after the downloads)" >&2
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv
 	@VIRTUAL_ENV=.venv $(UV) pip sync $(QUIET) --require-hashes requirements/main.txt
 	@touch $@
