@@ -1,11 +1,15 @@
-"""Retention: plays taken back leave the raw tables, unneeded files the disk, old models the shelf."""
+"""Retention: plays taken back leave the raw tables, unneeded files the disk, landed records the event log."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
+from jobs.land_events import app_id_of, landed_offsets
 from jobs.run import JobRun
+from warehouse.events import TOPICS
+from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.lake import Lake
+from warehouse.stores.log import Log
 from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, TABLES
 
 KEPT_HOURS = 7 * 24  # how far back a table's older versions can be read
@@ -18,6 +22,23 @@ def main(run: JobRun) -> None:
     for table in TABLES.values():
         if run.lake.exists(table):
             run.lake.vacuum(table, KEPT_HOURS)
+    log = run.wiring.open_log()
+    try:
+        run.tally.facts["records_trimmed"] = trimmed(run.lake, log, run.wiring.clock_ms())
+    finally:
+        log.close()
+
+
+def trimmed(lake: Lake, log: Log, now_ms: int) -> int:
+    """Forget what the log holds longer than its topics promise, and never what has not landed; how many records."""
+    landed, trimmed_records = landed_offsets(lake), 0
+    for topic in TOPICS:
+        before_ms = now_ms - topic.retention_days * DAY_MS
+        for partition in range(topic.partitions):
+            waiting = log.read(topic, partition, after=landed.get(app_id_of(topic, partition), -1), limit=1)
+            before_ms = min([before_ms, *(record.appended_ms for record in waiting)])
+        trimmed_records += log.trim(topic, before_ms)
+    return trimmed_records
 
 
 def forget(lake: Lake, erasures: pa.Table) -> int:

@@ -139,9 +139,9 @@ COMPACT = Step(
 EXPIRE = Step(
     "expire",
     reads=(),
-    writes=("lake",),
+    writes=("lake", "log"),
     minutes=60,
-    doc="Removes files that no kept version of a table needs, and models beyond those kept",
+    doc="Forgets plays taken back, files that no kept version needs, and landed records past their retention",
 )
 
 _TABLES = (

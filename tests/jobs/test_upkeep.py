@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jobs.expire import forget, trimmed
+from jobs.land_events import LANDINGS, land
+from tests.jobs.tables import DAY, MIN, MONDAY, erasure, raw_play, rows_of
+from warehouse.events import PLAYS, Play
+from warehouse.stores.lake import Lake
+from warehouse.stores.sqlite_log import SqliteLog
+from warehouse.tables import RAW_ERASURES, RAW_PLAYS
+
+
+def heard(play_id: str, started_ms: int = MONDAY) -> Play:
+    return Play(
+        listener_id="ada",
+        received_ms=started_ms,
+        play_id=play_id,
+        track_id="t",
+        started_ms=started_ms,
+        source="backbeat",
+        played_ms=3 * MIN,
+    )
+
+
+def landed_log(folder: Path, now: list[int]) -> tuple[Lake, SqliteLog]:
+    log = SqliteLog(folder / "log.db", clock=lambda: now[0])
+    log.append(PLAYS, [heard("a")])
+    lake = Lake(str(folder / "lake"))
+    for landing in LANDINGS:
+        land(lake, log, landing)
+    return lake, log
+
+
+def test_a_landed_record_leaves_the_log_when_its_time_is_over(tmp_path: Path) -> None:
+    now = [MONDAY]
+    lake, log = landed_log(tmp_path, now)
+    assert trimmed(lake, log, MONDAY + PLAYS.retention_days * DAY) == 0
+    assert trimmed(lake, log, MONDAY + PLAYS.retention_days * DAY + 1) == 1
+
+
+def test_a_record_that_has_not_landed_stays_however_old_it_is(tmp_path: Path) -> None:
+    now = [MONDAY]
+    lake, log = landed_log(tmp_path, now)
+    now[0] = MONDAY + DAY
+    log.append(PLAYS, [heard("b", MONDAY + DAY)])
+    assert trimmed(lake, log, MONDAY + 400 * DAY) == 1
+    left: list[Any] = [record for p in range(PLAYS.partitions) for record in log.read(PLAYS, p)]
+    assert [event.play_id for record in left for event in record.events] == ["b"]
+
+
+def test_what_was_taken_back_leaves_the_raw_plays(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    told = [
+        raw_play("a", MONDAY),
+        raw_play("b", MONDAY + MIN * 9),
+        raw_play("o'c", MONDAY, listener="o'bob"),
+        raw_play("later", MONDAY + 2 * DAY, listener="o'bob"),
+    ]
+    lake.append(RAW_PLAYS, rows_of(RAW_PLAYS, told))
+    erasures = rows_of(RAW_ERASURES, [erasure("ada", "a"), erasure("o'bob", received_ms=MONDAY + DAY)])
+    assert forget(lake, erasures) == 2
+    assert sorted(lake.read(RAW_PLAYS)["play_id"].to_pylist()) == ["b", "later"]
+    assert forget(lake, erasures) == 0
