@@ -30,6 +30,8 @@ from warehouse.stores.rows import RowsUnavailable
 BACKLOG = 1_024
 # After so many seconds a background thread that computes gives way to a request: Python's own 5 ms are a whole answer.
 SWITCH_SECONDS = 0.0005
+# An answer makes hundreds of objects and hardly a cycle: Python's own 700 would look for some several times an answer.
+COLLECT_AFTER = (20_000, 20, 20)
 
 
 def serve(*, host: str | None = None, port: int | None = None) -> None:
@@ -45,6 +47,7 @@ def serve(*, host: str | None = None, port: int | None = None) -> None:
         wanted = "set BACKBEAT_SECRET, so that listeners need tokens, or listen on 127.0.0.1"
         raise BadUsage(f"serving on {address} would let anybody read and write every listener; {wanted}")
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*COLLECT_AFTER)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     with opened_api(settings) as api, threadpool_limits(1, "blas"):  # vectors are short: threads only wait
         uvloop.run(_served(api, address, _checked_port(address, settings.port if port is None else port)))

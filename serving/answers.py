@@ -1,11 +1,14 @@
-"""The documents that the API answers with. Times are UTC milliseconds, days UTC days."""
+"""The documents that the API answers with. Times are UTC milliseconds, days UTC days.
+
+They hold no cycles and live for one answer, so the garbage collector need not look at them (`gc=False`).
+"""
 
 from __future__ import annotations
 
 import msgspec
 
 
-class Cite(msgspec.Struct, frozen=True):
+class Cite(msgspec.Struct, frozen=True, gc=False):
     """A play whose removal, recomputed, lowers the score of the item that cites it."""
 
     play_id: str
@@ -15,7 +18,7 @@ class Cite(msgspec.Struct, frozen=True):
     started_ms: int
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One recommended track. Scores of one source can be compared, those of two can't."""
 
     track_id: str
@@ -31,7 +34,7 @@ class Item(msgspec.Struct, frozen=True):
     cites: tuple[Cite, ...]
 
 
-class Recommendations(msgspec.Struct, frozen=True):
+class Recommendations(msgspec.Struct, frozen=True, gc=False):
     """One shelf for one listener. `reason` speaks of the whole: why another source stands in, or why it is empty."""
 
     listener_id: str
@@ -43,13 +46,13 @@ class Recommendations(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class ManyRecommendations(msgspec.Struct, frozen=True):
+class ManyRecommendations(msgspec.Struct, frozen=True, gc=False):
     """An answer for each listener asked about, in that order."""
 
     answers: tuple[Recommendations, ...]
 
 
-class TasteTrack(msgspec.Struct, frozen=True):
+class TasteTrack(msgspec.Struct, frozen=True, gc=False):
     """What a listener has done with one track; `weight` is plays, decayed with a half-life of 90 days."""
 
     track_id: str
@@ -61,7 +64,7 @@ class TasteTrack(msgspec.Struct, frozen=True):
     last_played_ms: int | None
 
 
-class OpinionAnswer(msgspec.Struct, frozen=True):
+class OpinionAnswer(msgspec.Struct, frozen=True, gc=False):
     """The last word on a track."""
 
     track_id: str
@@ -70,7 +73,7 @@ class OpinionAnswer(msgspec.Struct, frozen=True):
     received_ms: int
 
 
-class TasteAnswer(msgspec.Struct, frozen=True):
+class TasteAnswer(msgspec.Struct, frozen=True, gc=False):
     """A listener's taste: tracks by weight, the heaviest first, and how many there are in all."""
 
     listener_id: str
@@ -81,7 +84,7 @@ class TasteAnswer(msgspec.Struct, frozen=True):
     opinions: tuple[OpinionAnswer, ...]
 
 
-class PlayAnswer(msgspec.Struct, frozen=True):
+class PlayAnswer(msgspec.Struct, frozen=True, gc=False):
     """A play of the recent past; `counts` says whether it counts as one."""
 
     play_id: str
@@ -94,7 +97,7 @@ class PlayAnswer(msgspec.Struct, frozen=True):
     skipped: bool
 
 
-class PlaysAnswer(msgspec.Struct, frozen=True):
+class PlaysAnswer(msgspec.Struct, frozen=True, gc=False):
     """A page of a listener's plays, the newest first."""
 
     listener_id: str
@@ -102,7 +105,7 @@ class PlaysAnswer(msgspec.Struct, frozen=True):
     next_cursor: str | None
 
 
-class TrackAnswer(msgspec.Struct, frozen=True):
+class TrackAnswer(msgspec.Struct, frozen=True, gc=False):
     """What is known of a track; `track_ms` is its length."""
 
     track_id: str
@@ -114,7 +117,7 @@ class TrackAnswer(msgspec.Struct, frozen=True):
     track_ms: int | None
 
 
-class SimilarTrack(msgspec.Struct, frozen=True):
+class SimilarTrack(msgspec.Struct, frozen=True, gc=False):
     """A track like another; `score` is the cosine of their vectors."""
 
     track_id: str
@@ -124,7 +127,7 @@ class SimilarTrack(msgspec.Struct, frozen=True):
     score: float
 
 
-class SimilarAnswer(msgspec.Struct, frozen=True):
+class SimilarAnswer(msgspec.Struct, frozen=True, gc=False):
     """The tracks most like one; `reason` says why there are none."""
 
     track_id: str
@@ -133,7 +136,7 @@ class SimilarAnswer(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-class ChartEntry(msgspec.Struct, frozen=True):
+class ChartEntry(msgspec.Struct, frozen=True, gc=False):
     """One place of a chart."""
 
     rank: int
@@ -144,7 +147,7 @@ class ChartEntry(msgspec.Struct, frozen=True):
     listeners: int
 
 
-class ChartAnswer(msgspec.Struct, frozen=True):
+class ChartAnswer(msgspec.Struct, frozen=True, gc=False):
     """The most played tracks of a day, everywhere or in a country. Without any chart yet, `day` is null."""
 
     day: str | None
@@ -152,25 +155,25 @@ class ChartAnswer(msgspec.Struct, frozen=True):
     entries: tuple[ChartEntry, ...]
 
 
-class ListensAccepted(msgspec.Struct, frozen=True):
+class ListensAccepted(msgspec.Struct, frozen=True, gc=False):
     """The ids of the plays, in the order in which they were sent. They are on the log's disk."""
 
     play_ids: tuple[str, ...]
 
 
-class SignalAccepted(msgspec.Struct, frozen=True):
+class SignalAccepted(msgspec.Struct, frozen=True, gc=False):
     """The id of the signal. It is on the log's disk."""
 
     signal_id: str
 
 
-class Erased(msgspec.Struct, frozen=True):
+class Erased(msgspec.Struct, frozen=True, gc=False):
     """The id of the erasure. Answers leave out what was erased from now on; the lake does after its next run."""
 
     erasure_id: str
 
 
-class Readiness(msgspec.Struct, frozen=True):
+class Readiness(msgspec.Struct, frozen=True, gc=False):
     """Whether requests can be answered, and by which model; `problem` names what is wrong with it, if anything."""
 
     ready: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 import time
@@ -91,6 +92,7 @@ class Services:
         if self.published.refresh():
             self.cards.forget()
             self.meters.reloads.inc()
+            gc.freeze()  # a snapshot stays: collections, which stop every request, need not walk it
 
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:

@@ -16,7 +16,7 @@ from warehouse.events import IMPRESSIONS, Impression
 from warehouse.stores.log import LogUnavailable
 
 WAITING = 10_000
-BATCH = 500
+BATCH = 64  # encoded in one go, during which no request is answered
 EVERY_SECONDS = 0.25
 _log = logging.getLogger("backbeat.serving")
 

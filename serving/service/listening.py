@@ -19,7 +19,7 @@ from warehouse.rules.decay import UNIT, decay_weights
 from warehouse.stores.rows import Rows
 from warehouse.taste import BASE, TAIL, Entry, Heard, TasteBase, TasteTail
 
-KEPT = 4_096
+KEPT = 256  # listeners of the last moments: more would be a walk for Python's garbage collector
 UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
 _decode_base = msgspec.msgpack.Decoder(TasteBase).decode
 _decode_tail = msgspec.msgpack.Decoder(TasteTail).decode
