@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,9 @@ def plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_json_is_one_document_on_one_line_alone_on_standard_output(plays, capsys):
+def test_json_is_one_document_on_one_line_alone_on_standard_output(
+    plays: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["import", str(plays), *MAPPED, "--json"])
     told = capsys.readouterr()
     document = json.loads(told.out)
@@ -35,14 +38,14 @@ def test_json_is_one_document_on_one_line_alone_on_standard_output(plays, capsys
     ]
 
 
-def test_the_text_ends_by_saying_which_days_were_reopened(plays, capsys):
+def test_the_text_ends_by_saying_which_days_were_reopened(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["import", str(plays), *MAPPED])
     lines = capsys.readouterr().out.splitlines()
     assert "3 rows: 2 added, 0 known before, 0 ignored, 1 quarantined" in lines[-2]
     assert lines[-1] == "reopened 1 day, 2024-01-01 to 2024-01-01: `backbeat run` recomputes them"
 
 
-def test_a_second_import_says_that_no_day_was_reopened(plays, capsys):
+def test_a_second_import_says_that_no_day_was_reopened(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["import", str(plays), *MAPPED])
     main(["import", str(plays), *MAPPED])
     assert capsys.readouterr().out.splitlines()[-1] == "no day reopened"
@@ -57,7 +60,9 @@ def test_a_second_import_says_that_no_day_was_reopened(plays, capsys):
     ],
 )
 @pytest.mark.usefixtures("plays")
-def test_bad_usage_ends_with_2_and_failure_with_1(capsys, arguments, code, message):
+def test_bad_usage_ends_with_2_and_failure_with_1(
+    capsys: pytest.CaptureFixture[str], arguments: Any, code: Any, message: Any
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == code
@@ -66,7 +71,9 @@ def test_bad_usage_ends_with_2_and_failure_with_1(capsys, arguments, code, messa
     assert told.out == ""
 
 
-def test_a_bad_file_ends_with_1_and_says_what_was_found_and_wanted(plays, capsys):
+def test_a_bad_file_ends_with_1_and_says_what_was_found_and_wanted(
+    plays: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plays.write_bytes(b"PAR1 and no more")
     with pytest.raises(SystemExit) as ended:
         main(["import", str(plays), "--json"])
@@ -76,7 +83,7 @@ def test_a_bad_file_ends_with_1_and_says_what_was_found_and_wanted(plays, capsys
     assert told.out == ""
 
 
-def test_a_column_whose_name_has_a_colon_can_be_mapped(plays, capsys):
+def test_a_column_whose_name_has_a_colon_can_be_mapped(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plays.write_text("user,at:utc,song\nada,1704110400000,1\n")
     main(
         [
@@ -94,6 +101,6 @@ def test_a_column_whose_name_has_a_colon_can_be_mapped(plays, capsys):
     assert json.loads(capsys.readouterr().out)["added"] == 1
 
 
-def test_a_path_may_follow_a_mapping(plays, capsys):
+def test_a_path_may_follow_a_mapping(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["import", *MAPPED, str(plays), "--json"])
     assert json.loads(capsys.readouterr().out)["added"] == 2

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+
+from tests.jobs.importers.conftest import Importing
 
 STARTED_MS = 1_704_164_640_000  # 2024-01-02T03:04:00Z
 MBID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -26,27 +30,27 @@ GHAN = (
     ],
     ids=["bare", "header", "uts", "lastfmstats", "tabs and iso", "seconds", "byte order mark"],
 )
-def test_every_shape_of_export_tells_the_same_scrobble(bring, text):
+def test_every_shape_of_export_tells_the_same_scrobble(bring: Importing, text: Any) -> None:
     summary = bring(bring.write("scrobbles.csv", text), listener="me")
     assert (summary.rows, summary.added, summary.files[0].format) == (1, 1, "lastfm")
     assert bring.plays("listener_id", "started_ms", "source", "played_ms") == [("me", STARTED_MS, "lastfm", None)]
     assert bring.tracks("title", "artist", "album") == [("Loom, Part 1", "Ada", "Engines")]
 
 
-def test_the_musicbrainz_id_of_the_track_is_kept(bring):
+def test_the_musicbrainz_id_of_the_track_is_kept(bring: Importing) -> None:
     text = f"uts,artist,track,track_mbid\n1704164640,Ada,Loom,{MBID}\n1704164700,Ada,Bobbin,\n"
     bring(bring.write("s.csv", text), listener="me")
     assert sorted(bring.tracks("title", "mbid")) == [("Bobbin", None), ("Loom", MBID)]
 
 
-def test_the_track_that_was_playing_is_ignored(bring):
+def test_the_track_that_was_playing_is_ignored(bring: Importing) -> None:
     text = "Ada,Engines,Loom,\nAda,Engines,Loom,02 Jan 2024 03:04\n\n"
     summary = bring(bring.write("s.csv", text), listener="me")
     assert (summary.added, summary.ignored) == (1, summary.rows - 1)
     assert summary.reasons["still playing when exported"] == 1
 
 
-def test_bad_lines_are_quarantined_by_line(bring):
+def test_bad_lines_are_quarantined_by_line(bring: Importing) -> None:
     lines = [
         "artist,album,track,date",
         "Ada,Engines,Loom,02 Jan 2024 03:04",
@@ -67,7 +71,7 @@ def test_bad_lines_are_quarantined_by_line(bring):
     assert bring.quarantine("content")[0] == "Ada,Engines,Loom"
 
 
-def test_the_same_scrobble_in_two_exporters_files_is_one_play(bring):
+def test_the_same_scrobble_in_two_exporters_files_is_one_play(bring: Importing) -> None:
     bring(bring.write("a.csv", "Ada,Engines,Loom,02 Jan 2024 03:04\n"), listener="me")
     summary = bring(bring.write("b.csv", "uts,artist,track\n1704164640,Ada,Loom\n"), listener="me")
     assert (summary.added, summary.repeated) == (0, 1)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.jobs.importers.conftest import Importing
+
 NOON = 1_704_110_400
 MSID = "0c2b9a1e-1111-4222-8333-444455556666"
 MBID = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee"
@@ -37,7 +39,7 @@ def export(*listens: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def test_an_export_is_its_listens_and_its_other_files_are_passed_over(bring):
+def test_an_export_is_its_listens_and_its_other_files_are_passed_over(bring: Importing) -> None:
     info = {"duration_ms": 181_000, "isrc": "se-abc-24-00001", "recording_mbid": MBID.upper(), "media_player": "Pano"}
     summary = bring(bring.write("listenbrainz_me_1.zip", export(listen(info))), listener="me")
     assert (summary.added, summary.files[0].format) == (1, "listenbrainz")
@@ -55,29 +57,29 @@ def test_an_export_is_its_listens_and_its_other_files_are_passed_over(bring):
     ]
 
 
-def test_the_mapped_recording_stands_in_where_the_listen_names_none(bring):
+def test_the_mapped_recording_stands_in_where_the_listen_names_none(bring: Importing) -> None:
     bring(bring.write("a.zip", export(listen({"recording_mbid": ""}, {"recording_mbid": OTHER_MBID}))), listener="me")
     assert bring.tracks("mbid") == [OTHER_MBID]
 
 
 @pytest.mark.parametrize("mbid", ["", "not one", None, 7])
-def test_an_empty_or_broken_musicbrainz_id_is_dropped_and_the_listen_stays(bring, mbid):
+def test_an_empty_or_broken_musicbrainz_id_is_dropped_and_the_listen_stays(bring: Importing, mbid: Any) -> None:
     summary = bring(bring.write("a.zip", export(listen({"recording_mbid": mbid}))), listener="me")
     assert (summary.added, summary.quarantined) == (1, 0)
     assert bring.tracks("mbid") == [None]
 
 
-def test_a_duration_in_seconds_is_read_where_there_is_none_in_milliseconds(bring):
+def test_a_duration_in_seconds_is_read_where_there_is_none_in_milliseconds(bring: Importing) -> None:
     bring(bring.write("a.zip", export(listen({"duration": 181.5}))), listener="me")
     assert bring.plays("track_ms") == [181_500]
 
 
-def test_the_older_export_is_one_array_of_listens(bring):
+def test_the_older_export_is_one_array_of_listens(bring: Importing) -> None:
     summary = bring(bring.write("me_lb.json", json.dumps([listen()], indent=1)), listener="me")
     assert (summary.added, summary.files[0].format) == (1, "listenbrainz")
 
 
-def test_lines_that_are_no_listens_are_quarantined_by_line(bring):
+def test_lines_that_are_no_listens_are_quarantined_by_line(bring: Importing) -> None:
     lines = [
         json.dumps(listen()),
         "{broken",
@@ -91,7 +93,7 @@ def test_lines_that_are_no_listens_are_quarantined_by_line(bring):
     assert bring.quarantine("reason")[1] == "listened_at is missing; wanted a number"
 
 
-def test_overlapping_exports_add_nothing_twice(bring):
+def test_overlapping_exports_add_nothing_twice(bring: Importing) -> None:
     first, second = listen(), listen(listened_at=NOON + 600)
     bring(bring.write("old.zip", export(first)), listener="me")
     summary = bring(bring.write("new.zip", export(first, second)), listener="me")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from jobs.importers.inputs import ArchiveLimits, inputs
 from jobs.importers.told import ImportRefused
+from tests.jobs.importers.conftest import Importing
 from warehouse.stores.lock import LakeLock, LakeLocked
 
 PLAYS = b"listener_id,started_ms,track_id\nada,1704110400000,1\n"
@@ -68,7 +71,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize("bad", BAD_FILES)
-def test_a_bad_file_is_refused_and_the_lake_unchanged(bring, bad):
+def test_a_bad_file_is_refused_and_the_lake_unchanged(bring: Importing, bad: Any) -> None:
     name, content, message = BAD_FILES[bad]
     if content is None:
         buffer = io.BytesIO()
@@ -82,7 +85,7 @@ def test_a_bad_file_is_refused_and_the_lake_unchanged(bring, bad):
     assert bring.versions() == before
 
 
-def test_one_bad_file_among_good_ones_keeps_all_of_them_out(bring):
+def test_one_bad_file_among_good_ones_keeps_all_of_them_out(bring: Importing) -> None:
     bring.write("many/a.csv", PLAYS)
     bring.write("many/b.parquet", parquet()[:-20])
     with pytest.raises(ImportRefused, match=r"many/b\.parquet"):
@@ -91,45 +94,47 @@ def test_one_bad_file_among_good_ones_keeps_all_of_them_out(bring):
 
 
 @pytest.mark.parametrize("limits", [ArchiveLimits(members=2), ArchiveLimits(unpacked_bytes=100)])
-def test_an_archive_beyond_the_limits_is_refused_before_anything_is_unpacked(bring, tmp_path, limits):
+def test_an_archive_beyond_the_limits_is_refused_before_anything_is_unpacked(
+    bring: Importing, tmp_path: Path, limits: Any
+) -> None:
     file = bring.write("plays.zip", archive({f"{i}.csv": PLAYS for i in range(3)}))
     with pytest.raises(ImportRefused, match=r"found 3 files of 156 bytes unpacked; wanted at most"):
         list(inputs([file], tmp_path / "nowhere", limits))
 
 
-def test_a_path_where_nothing_is_is_refused(bring):
+def test_a_path_where_nothing_is_is_refused(bring: Importing) -> None:
     with pytest.raises(ImportRefused, match="found nothing there; wanted a file, a folder or a zip archive"):
         bring(bring.folder / "nowhere.csv")
 
 
-def test_a_format_that_there_is_not_is_refused_with_those_there_are(bring):
+def test_a_format_that_there_is_not_is_refused_with_those_there_are(bring: Importing) -> None:
     with pytest.raises(ImportRefused, match="found the format 'winamp'; wanted one of 30music, spotify"):
         bring(bring.write("a.csv", PLAYS), format_name="winamp")
 
 
-def test_a_file_of_another_format_than_the_one_asked_for_is_refused(bring):
+def test_a_file_of_another_format_than_the_one_asked_for_is_refused(bring: Importing) -> None:
     with pytest.raises(ImportRefused, match=r"found text beginning .*; wanted spotify: Streaming_History"):
         bring(bring.write("a.csv", PLAYS), format_name="spotify", listener="me")
 
 
-def test_a_listener_for_a_format_that_names_its_own_is_refused(bring):
+def test_a_listener_for_a_format_that_names_its_own_is_refused(bring: Importing) -> None:
     with pytest.raises(ImportRefused, match="30music says who listened; wanted no --listener"):
         bring(bring.write("plays.parquet", parquet()), listener="me")
 
 
 @pytest.mark.parametrize("listener", ["", "a\nb", "x" * 257])
-def test_a_listener_that_is_no_id_is_refused(bring, listener):
+def test_a_listener_that_is_no_id_is_refused(bring: Importing, listener: Any) -> None:
     with pytest.raises(ImportRefused, match="wanted 1 to 256 printable characters"):
         bring(bring.write("a.csv", b"started_ms,track_id\n1704110400000,1\n"), listener=listener)
 
 
-def test_an_import_waits_for_nobody_and_names_who_is_at_work(bring):
+def test_an_import_waits_for_nobody_and_names_who_is_at_work(bring: Importing) -> None:
     file = bring.write("a.csv", PLAYS)
     with LakeLock(bring.home.lock, purpose="run daily"), pytest.raises(LakeLocked, match="run daily"):
         bring(file)
 
 
-def test_nothing_is_left_beside_the_lake_after_a_refusal(bring):
+def test_nothing_is_left_beside_the_lake_after_a_refusal(bring: Importing) -> None:
     with pytest.raises(ImportRefused):
         bring(bring.write("a.csv", b"\0\0"))
     assert [path.name for path in bring.home.root.iterdir() if path.name.startswith("import-")] == []
@@ -140,14 +145,14 @@ FUZZED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthC
 
 @FUZZED
 @given(content=st.binary(max_size=400), name=st.sampled_from(["a.csv", "a.json", "a.jsonl", "a.parquet", "a.zip"]))
-def test_random_bytes_raise_nothing_but_a_refusal(bring, content, name):
+def test_random_bytes_raise_nothing_but_a_refusal(bring: Importing, content: Any, name: Any) -> None:
     with pytest.raises(ImportRefused):
         bring(bring.write(name, content), listener="me")
 
 
 @FUZZED
 @given(data=st.data(), kind=st.sampled_from(["parquet", "zip", "csv", "json"]))
-def test_a_good_file_with_bytes_changed_is_imported_or_refused(bring, data, kind):
+def test_a_good_file_with_bytes_changed_is_imported_or_refused(bring: Importing, data: Any, kind: Any) -> None:
     good = {
         "parquet": parquet(),
         "zip": archive({"plays.csv": PLAYS * 20}),

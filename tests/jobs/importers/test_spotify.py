@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.importers.told import ImportRefused
+from tests.jobs.importers.conftest import Importing
 
 MINUTE_MS = 60_000
 NOON_MS = 1_704_110_400_000  # 2024-01-01T12:00:00Z
@@ -37,7 +38,7 @@ def extended(**fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def test_an_account_play_starts_its_length_before_the_end_that_is_told(bring):
+def test_an_account_play_starts_its_length_before_the_end_that_is_told(bring: Importing) -> None:
     file = bring.write("StreamingHistory_music_0.json", json.dumps([account()]))
     summary = bring(file, listener="me")
     assert (summary.added, summary.files[0].format) == (1, "spotify-account")
@@ -47,7 +48,7 @@ def test_an_account_play_starts_its_length_before_the_end_that_is_told(bring):
     assert bring.tracks("title", "artist") == [("Loom", "Ada")]
 
 
-def test_an_account_track_is_named_by_the_hash_of_its_folded_names(bring):
+def test_an_account_track_is_named_by_the_hash_of_its_folded_names(bring: Importing) -> None:
     records = [account(), account(artistName="ADA", trackName="loom!", endTime="2024-01-02 12:00")]
     bring(bring.write("StreamingHistory_music_0.json", json.dumps(records)), listener="me")
     (one, other) = bring.plays("source_track_id")
@@ -55,7 +56,7 @@ def test_an_account_track_is_named_by_the_hash_of_its_folded_names(bring):
     assert one.startswith("spotify-account:")
 
 
-def test_podcasts_and_tracks_without_a_name_are_ignored_with_a_reason(bring):
+def test_podcasts_and_tracks_without_a_name_are_ignored_with_a_reason(bring: Importing) -> None:
     records = [
         account(),
         {"endTime": "2024-01-01 12:00", "podcastName": "P", "episodeName": "E", "msPlayed": 1},
@@ -66,7 +67,7 @@ def test_podcasts_and_tracks_without_a_name_are_ignored_with_a_reason(bring):
     assert summary.reasons == {"a podcast": 1, "no track is named": 1}
 
 
-def test_an_extended_play_carries_track_album_country_device_and_how_it_ended(bring):
+def test_an_extended_play_carries_track_album_country_device_and_how_it_ended(bring: Importing) -> None:
     file = bring.write("Streaming_History_Audio_2024_0.json", json.dumps([extended()]))
     summary = bring(file, listener="me")
     assert summary.files[0].format == "spotify"
@@ -87,12 +88,12 @@ def test_an_extended_play_carries_track_album_country_device_and_how_it_ended(br
         ({"reason_end": None}, None),
     ],
 )
-def test_a_play_left_by_hand_is_a_skip(bring, fields, ended_by):
+def test_a_play_left_by_hand_is_a_skip(bring: Importing, fields: Any, ended_by: Any) -> None:
     bring(bring.write("Streaming_History_Audio_0.json", json.dumps([extended(**fields)])), listener="me")
     assert bring.plays("ended_by") == [ended_by]
 
 
-def test_podcasts_audiobooks_and_null_tracks_of_the_extended_history_are_ignored(bring):
+def test_podcasts_audiobooks_and_null_tracks_of_the_extended_history_are_ignored(bring: Importing) -> None:
     none = {"master_metadata_track_name": None, "spotify_track_uri": None}
     records = [
         extended(),
@@ -105,7 +106,7 @@ def test_podcasts_audiobooks_and_null_tracks_of_the_extended_history_are_ignored
     assert summary.reasons == {"a podcast": 1, "an audiobook": 1, "no track is named": 1}
 
 
-def test_a_local_file_is_known_by_its_names(bring):
+def test_a_local_file_is_known_by_its_names(bring: Importing) -> None:
     record = extended(spotify_track_uri="spotify:local:Ada:Engines:Loom:60")
     bring(bring.write("Streaming_History_Audio_0.json", json.dumps([record])), listener="me")
     (track,) = bring.plays("source_track_id")
@@ -113,7 +114,7 @@ def test_a_local_file_is_known_by_its_names(bring):
     assert "local" not in track
 
 
-def test_a_country_that_spotify_does_not_know_is_unknown(bring):
+def test_a_country_that_spotify_does_not_know_is_unknown(bring: Importing) -> None:
     bring(bring.write("Streaming_History_Audio_0.json", json.dumps([extended(conn_country="ZZ")])), listener="me")
     assert bring.plays("country") == [None]
 
@@ -131,14 +132,14 @@ def test_a_country_that_spotify_does_not_know_is_unknown(bring):
         ({"master_metadata_track_name": 7}, "master_metadata_track_name is 7; wanted text"),
     ],
 )
-def test_a_bad_record_is_quarantined_with_its_place_and_the_reason(bring, fields, reason):
+def test_a_bad_record_is_quarantined_with_its_place_and_the_reason(bring: Importing, fields: Any, reason: Any) -> None:
     file = bring.write("Streaming_History_Audio_0.json", json.dumps([extended(), extended(**fields)]))
     summary = bring(file, listener="me")
     assert (summary.added, summary.quarantined) == (1, 1)
     assert bring.quarantine("file", "line", "reason") == [("Streaming_History_Audio_0.json", 2, reason)]
 
 
-def test_what_is_quarantined_keeps_its_first_thousand_characters(bring):
+def test_what_is_quarantined_keeps_its_first_thousand_characters(bring: Importing) -> None:
     file = bring.write("Streaming_History_Audio_0.json", json.dumps([extended(ts="x" * 5_000)]))
     bring(file, listener="me")
     (content,) = bring.quarantine("content")
@@ -146,7 +147,7 @@ def test_what_is_quarantined_keeps_its_first_thousand_characters(bring):
     assert content.startswith('{"ts": "xxx')
 
 
-def test_an_element_that_is_no_record_is_quarantined(bring):
+def test_an_element_that_is_no_record_is_quarantined(bring: Importing) -> None:
     text = f'[{json.dumps(extended())}, 7, ["x"]]'
     summary = bring(bring.write("Streaming_History_Audio_0.json", text), listener="me")
     assert (summary.added, summary.quarantined) == (1, 2)
@@ -157,14 +158,14 @@ def test_an_element_that_is_no_record_is_quarantined(bring):
 
 
 @pytest.mark.parametrize("broken", ["", "]]", ',{"ts": "\\ud800"}]', ",{]"], ids=["cut", "twice", "surrogate", "torn"])
-def test_a_broken_array_is_refused_whole(bring, broken):
+def test_a_broken_array_is_refused_whole(bring: Importing, broken: Any) -> None:
     file = bring.write("Streaming_History_Audio_0.json", f"[{json.dumps(extended())}{broken}")
     with pytest.raises(ImportRefused, match=r"found broken JSON .*; wanted one whole array"):
         bring(file, listener="me")
     assert bring.versions() == [None, None, None]
 
 
-def test_both_exports_of_one_folder_are_brought_in_and_what_else_lies_there_is_passed_over(bring):
+def test_both_exports_of_one_folder_are_brought_in_and_what_else_lies_there_is_passed_over(bring: Importing) -> None:
     bring.write("my/StreamingHistory_music_0.json", json.dumps([account()]))
     bring.write("my/Streaming_History_Audio_0.json", json.dumps([extended()]))
     bring.write("my/Userdata.json", '{"username": "me"}')
@@ -173,12 +174,12 @@ def test_both_exports_of_one_folder_are_brought_in_and_what_else_lies_there_is_p
     assert summary.skipped == ("my/Userdata.json",)
 
 
-def test_an_export_without_a_listener_is_refused(bring):
+def test_an_export_without_a_listener_is_refused(bring: Importing) -> None:
     file = bring.write("StreamingHistory_music_0.json", json.dumps([account()]))
     with pytest.raises(ImportRefused, match="does not say who listened; wanted --listener ID"):
         bring(file)
 
 
-def test_an_empty_export_is_an_import_of_nothing(bring):
+def test_an_empty_export_is_an_import_of_nothing(bring: Importing) -> None:
     summary = bring(bring.write("StreamingHistory_music_0.json", "[]"), listener="me")
     assert (summary.rows, summary.days) == (0, None)

@@ -13,6 +13,7 @@ import pytest
 
 from jobs.importers.sample import Source
 from jobs.importers.told import ImportRefused
+from tests.jobs.importers.conftest import Importing
 
 NOON_MS = 1_704_110_400_000
 
@@ -23,9 +24,9 @@ def parquet(columns: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_mapped_csv_tells_plays(bring):
+def test_a_mapped_csv_tells_plays(bring: Importing) -> None:
     file = bring.write("log.csv", "user;when;song;secs\nada;1704110400;42;61.5\n")
-    columns = {
+    columns: dict[str, str | Source] = {
         "listener_id": "user",
         "started_ms": Source("when", "s"),
         "track_id": "song",
@@ -38,7 +39,7 @@ def test_a_mapped_csv_tells_plays(bring):
     ]
 
 
-def test_a_source_can_be_named(bring):
+def test_a_source_can_be_named(bring: Importing) -> None:
     file = bring.write("log.csv", "started_ms,track_id\n1704110400000,42\n")
     bring(file, listener="ada", source="winamp")
     assert bring.plays("source_track_id", "source") == [("winamp:42", "winamp")]
@@ -58,14 +59,14 @@ def test_a_source_can_be_named(bring):
     ],
     ids=["s", "fractions", "ms", "Z", "offset", "no zone", "timestamp", "naive timestamp"],
 )
-def test_times_are_read_in_every_unit(bring, values, unit):
+def test_times_are_read_in_every_unit(bring: Importing, values: Any, unit: Any) -> None:
     file = bring.write("t.parquet", parquet({"when": values, "track_id": pa.array(["a"])}))
     bring(file, listener="me", columns={"started_ms": Source("when", unit)})
     (started,) = bring.plays("started_ms")
     assert started in (NOON_MS, NOON_MS + 250)
 
 
-def test_a_table_with_our_own_columns_needs_no_mapping(bring):
+def test_a_table_with_our_own_columns_needs_no_mapping(bring: Importing) -> None:
     play = {
         "play_id": ["p1"],
         "listener_id": ["ada"],
@@ -90,7 +91,7 @@ def test_a_table_with_our_own_columns_needs_no_mapping(bring):
     assert bring.tracks("source_track_id", "title", "artist", "track_ms") == [("world:7", "Loom", "Ada", 200_000)]
 
 
-def test_tracks_may_stand_in_a_file_of_their_own(bring):
+def test_tracks_may_stand_in_a_file_of_their_own(bring: Importing) -> None:
     bring.write(
         "w/plays.parquet", parquet({"listener_id": ["a"], "source_track_id": ["world:7"], "started_ms": [NOON_MS]})
     )
@@ -109,13 +110,13 @@ def test_tracks_may_stand_in_a_file_of_their_own(bring):
     assert bring.quarantine("file", "line") == [("w/tracks.parquet", 3)]
 
 
-def test_a_mapping_to_an_absent_column_says_which_there_are(bring):
+def test_a_mapping_to_an_absent_column_says_which_there_are(bring: Importing) -> None:
     file = bring.write("log.csv", "user,when\nada,1\n")
     with pytest.raises(ImportRefused, match=r"no column 'song' \(there are user, when\); wanted it for track_id"):
         bring(file, columns={"track_id": "song"})
 
 
-def test_a_mapping_of_a_column_that_is_not_ours_says_which_are(bring):
+def test_a_mapping_of_a_column_that_is_not_ours_says_which_are(bring: Importing) -> None:
     file = bring.write("log.csv", "user,when\nada,1\n")
     with pytest.raises(ImportRefused, match=r"found --map singer=.*wanted one of track_id"):
         bring(file, columns={"singer": "user"})
@@ -129,18 +130,20 @@ def test_a_mapping_of_a_column_that_is_not_ours_says_which_are(bring):
         ("song,when", {"track_id": "song", "started_ms": "when"}, "wanted --listener ID or --map listener_id"),
     ],
 )
-def test_a_mapping_that_is_not_enough_says_what_is_missing(bring, header, columns, wanted):
+def test_a_mapping_that_is_not_enough_says_what_is_missing(
+    bring: Importing, header: Any, columns: Any, wanted: Any
+) -> None:
     with pytest.raises(ImportRefused, match=wanted):
         bring(bring.write("log.csv", f"{header}\n1,1\n"), columns=columns)
 
 
-def test_a_listener_beside_a_column_of_listeners_is_refused(bring):
+def test_a_listener_beside_a_column_of_listeners_is_refused(bring: Importing) -> None:
     file = bring.write("log.csv", "listener_id,started_ms,track_id\nada,1704110400000,1\n")
     with pytest.raises(ImportRefused, match="wanted no --listener beside it"):
         bring(file, listener="me")
 
 
-def test_a_column_of_lists_is_no_time(bring):
+def test_a_column_of_lists_is_no_time(bring: Importing) -> None:
     file = bring.write("t.parquet", parquet({"started_ms": [[1]], "track_id": ["a"]}))
     with pytest.raises(ImportRefused, match=r"found type list<.*> in column 'started_ms'"):
         bring(file, listener="me")
@@ -164,28 +167,28 @@ def test_a_column_of_lists_is_no_time(bring):
         ("ada,1750000600001,7,1,1", "started_ms is 1750000600001; wanted a time that is not in the future"),
     ],
 )
-def test_a_bad_row_is_quarantined_with_the_reason(bring, row, reason):
+def test_a_bad_row_is_quarantined_with_the_reason(bring: Importing, row: Any, reason: Any) -> None:
     text = f"listener_id,started_ms,track_id,played_ms,track_ms\nada,1750000600000,1,1,1\n{row}\n"
     summary = bring(bring.write("log.csv", text))
     assert (summary.added, summary.quarantined) == (1, 1)
     assert bring.quarantine("line", "reason", "content") == [(3, reason, row)]
 
 
-def test_an_id_of_more_than_256_characters_is_quarantined(bring):
+def test_an_id_of_more_than_256_characters_is_quarantined(bring: Importing) -> None:
     text = f"listener_id,started_ms,track_id\nada,1704110400000,{'x' * 252}\nada,1704110400000,{'x' * 251}\n"
     summary = bring(bring.write("log.csv", text))
     assert (summary.added, summary.quarantined) == (1, 1)
     assert "(257 characters)" in bring.quarantine("reason")[0]
 
 
-def test_bytes_that_are_no_utf8_are_quarantined_and_the_other_rows_kept(bring):
+def test_bytes_that_are_no_utf8_are_quarantined_and_the_other_rows_kept(bring: Importing) -> None:
     text = b"listener_id,started_ms,artist,title\nada,1704110400000,Bj\xf6rk,Hunter\nada,1704110400000,Ada,Loom\n"
     summary = bring(bring.write("log.csv", text))
     assert (summary.added, summary.quarantined) == (1, 1)
     assert bring.quarantine("reason") == ["artist is 'Bj\\uffffrk'; wanted text in UTF-8"]
 
 
-def test_optional_fields_that_mean_nothing_are_left_out_and_the_play_kept(bring):
+def test_optional_fields_that_mean_nothing_are_left_out_and_the_play_kept(bring: Importing) -> None:
     text = (
         "listener_id,started_ms,track_id,country,slot,device,isrc,mbid,track_ms\n"
         f"ada,1704110400000,1,Sweden,-1,{'d' * 65},nope,nope,0\n"
@@ -196,14 +199,14 @@ def test_optional_fields_that_mean_nothing_are_left_out_and_the_play_kept(bring)
     assert bring.tracks("isrc", "mbid", "track_ms") == [(None, None, None)]
 
 
-def test_a_value_with_a_line_break_stays_one_row(bring):
+def test_a_value_with_a_line_break_stays_one_row(bring: Importing) -> None:
     text = 'listener_id,started_ms,artist,title\nada,1704110400000,"Ada\nLovelace",Loom\n'
     summary = bring(bring.write("log.csv", text))
     assert (summary.rows, summary.added) == (1, 1)
     assert bring.tracks("artist") == ["Ada Lovelace"]
 
 
-def test_30music_of_real_listeners_comes_in_whole(bring, real_data: Path):
+def test_30music_of_real_listeners_comes_in_whole(bring: Importing, real_data: Path) -> None:
     summary = bring(real_data / "30music" / "plays.parquet")
     assert (summary.rows, summary.added, summary.tracks, summary.quarantined) == (239_269, 239_269, 9_999, 0)
     assert len(set(bring.plays("listener_id"))) == 10_008
@@ -211,7 +214,7 @@ def test_30music_of_real_listeners_comes_in_whole(bring, real_data: Path):
     assert (summary.days.first, summary.days.last) == ("2014-01-20", "2015-01-20")
 
 
-def test_30music_is_recognised_by_its_columns_and_its_times_are_seconds(bring):
+def test_30music_is_recognised_by_its_columns_and_its_times_are_seconds(bring: Importing) -> None:
     rows = {"session_id": [1], "user_id": [5], "song_id": [9], "ts": [1_704_110_400], "playtime": [61]}
     summary = bring(bring.write("some.parquet", parquet(rows)))
     assert summary.files[0].format == "30music"
@@ -220,7 +223,7 @@ def test_30music_is_recognised_by_its_columns_and_its_times_are_seconds(bring):
     ]
 
 
-def test_lines_are_numbered_right_through_a_file_of_many_blocks(bring):
+def test_lines_are_numbered_right_through_a_file_of_many_blocks(bring: Importing) -> None:
     torn, late = {2, 30_000, 60_000, 120_000, 120_001, 150_002}, {50_001, 100_001, 150_001}
     rows = ("torn" if n in torn else f"ada,{'soon' if n in late else NOON_MS + n},1" for n in range(2, 150_003))
     summary = bring(bring.write("log.csv", "\n".join(["listener_id,started_ms,track_id", *rows])))
