@@ -52,7 +52,8 @@ def environment(folder: Path, base: Mapping[str, str], port: int = PORT) -> dict
         "AIRFLOW__CORE__DAGS_FOLDER": base.get("AIRFLOW__CORE__DAGS_FOLDER") or str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "2",
+        "AIRFLOW__CORE__PARALLELISM": "2",  # a step, and beside it the word that a run is late
+        "AIRFLOW__CORE__DEFAULT_POOL_TASK_SLOT_COUNT": "1",  # steps of all DAGs take turns on the lake
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__API__BASE_URL": url,

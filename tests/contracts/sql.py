@@ -151,6 +151,10 @@ class SqlContract:
         assert rows.schema.types == [pa.int64(), pa.int64(), pa.date32()]
         assert rows.to_pylist() == [{"skips": 1, "ms": 6 * 180_000 + 90_000 + 5_000, "last": FORTNIGHT}]
 
+    def test_a_whole_division_keeps_its_place_in_a_sum_and_a_product(self, loaded: SqlWarehouse) -> None:
+        query = "SELECT 7 * DIV(10, 7) AS week, 1 + DIV(99, DIV(10, 2)) AS fifth FROM core.catalog LIMIT 1"
+        assert loaded.query(query).to_pylist() == [{"week": 7, "fifth": 20}]
+
     def test_a_name_in_a_with_clause_is_no_table_of_the_lake(self, loaded: SqlWarehouse) -> None:
         query = "WITH plays AS (SELECT track_id FROM core.catalog) SELECT COUNT(*) AS n FROM plays"
         assert loaded.query(query).to_pylist() == [{"n": 4}]

@@ -103,6 +103,10 @@ def test_the_scheduler_runs_a_backfill_that_was_asked_for_through_its_api(starte
     assert {event["name"] for event in written} >= {name for step in TABLES.steps for name in step.writes}
 
 
+def test_steps_of_all_dags_take_turns(started: Running) -> None:
+    assert started.page.asks("GET", "/api/v2/pools/default_pool")["slots"] == 1
+
+
 def test_a_day_that_is_none_is_refused(started: Running) -> None:
     with pytest.raises(httpx.HTTPStatusError, match="400"):
         started.page.runs("backfill", {"as_of": "2014-12-01; echo"})

@@ -64,7 +64,7 @@ class Select:
                 alias = table.alias or table.name
                 place = exp.to_table(place_of(TABLES[_lake_name(table)]), dialect=dialect)
                 table.replace(exp.alias_(place, alias, table=True))
-        return tree.sql(dialect=dialect, comments=False)
+        return _with_brackets(tree).sql(dialect=dialect, comments=False)
 
     @cached_property
     def _tree(self) -> exp.Query:
@@ -81,6 +81,13 @@ def _tables_of(tree: exp.Query) -> list[exp.Table]:
     """The tables that are no names of its own WITH clauses."""
     own = {common.alias for common in tree.find_all(exp.CTE)}
     return [table for table in tree.find_all(exp.Table) if table.db or table.name not in own]
+
+
+def _with_brackets(tree: exp.Query) -> exp.Query:
+    """DIV(a, b) becomes `a // b` elsewhere, and sqlglot forgets the brackets that keep `7 * DIV(a, b)` what it is."""
+    for division in reversed(list(tree.find_all(exp.IntDiv))):  # the inner ones first
+        division.replace(exp.paren(division.copy()))
+    return tree
 
 
 def _lake_name(table: exp.Table) -> str:
