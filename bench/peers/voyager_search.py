@@ -41,13 +41,20 @@ def build(vectors: npt.NDArray[np.float32]) -> Index:
 
 def tuned(index: Index, queries: npt.NDArray[np.float32], truth: npt.NDArray[np.int64]) -> Tuned:
     """The smallest effort whose recall is at least `WANTED_RECALL`; the largest tried, where none reaches it."""
-    k, tried = truth.shape[1], {}
-    for effort in EFFORTS:
+    k = truth.shape[1]
+    tried: dict[int, float] = {}
+
+    def enough(effort: int) -> bool:
         found, _ = index.query(queries, k, num_threads=1, query_ef=effort)
         tried[effort] = recall(found.astype(np.int64), truth)
-        if tried[effort] >= WANTED_RECALL:
-            break
-    return Tuned(index, effort, tried[effort], tried)
+        return tried[effort] >= WANTED_RECALL
+
+    high = next((effort for effort in EFFORTS if enough(effort)), EFFORTS[-1])
+    low = max((effort for effort in EFFORTS if effort < high), default=high - 1)
+    while high - low > 1:  # recall rises with the effort: halve what lies between too little and enough
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return Tuned(index, high, tried[high], dict(sorted(tried.items())))
 
 
 def recall(found: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> float:
