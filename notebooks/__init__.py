@@ -1,0 +1,1 @@
+"""Numbered notebooks for data scientists, and `python -m notebooks`, which executes them."""
