@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -102,12 +103,9 @@ def test_every_notebook_runs_without_a_warning(tmp_path: Path) -> None:
 
 def test_a_cell_that_fails_is_named_with_its_error_and_what_came_before_is_kept(tmp_path: Path) -> None:
     source = tmp_path / "01_broken.ipynb"
-    cells = [
-        NotebookNode(cell_type="code", id=f"c{at}", metadata={}, source=code, outputs=[], execution_count=None)
-        for at, code in enumerate(("print('so far')", "1 / 0"))
-    ]
-    notebook = NotebookNode(nbformat=4, nbformat_minor=5, metadata={}, cells=cells)
-    nbformat.write(notebook, source)  # type: ignore[no-untyped-call]  # likewise
+    cell: dict[str, object] = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**cell, "id": "works", "source": "print('so far')"}, {**cell, "id": "fails", "source": "1 / 0"}]
+    source.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}), "utf-8")
     with pytest.raises(NotebookFailed, match=r"(?s)01_broken.ipynb.*1 / 0.*ZeroDivisionError"):
         execute(source, Home(tmp_path, str(tmp_path / "lake")), tmp_path / "out" / source.name)
     first, _ = code_cells(tmp_path / "out" / source.name)
