@@ -142,8 +142,9 @@ def _resumed(plan: Plan, ledger: RunLedger) -> Execution | None:
 
 
 def _after(plan: Plan, done: Sequence[str]) -> str:
+    """The step after the last one done: a run that was resumed has done only the later ones itself."""
     names = [step.name for step in plan.steps]
-    return next((name for name in names if name not in done), names[-1])
+    return names[min(names.index(done[-1]) + 1, len(names) - 1)] if done else names[0]
 
 
 def _plan(name: str) -> Plan:

@@ -51,7 +51,7 @@ def land(lake: Lake, log: Log, landing: Landing) -> int:
     voids = {} if landing.table == RAW_ERASURES else erased_until(lake, log)
     fresh = without_repeats(lake, landing.table, rows, voids)
     lake.append(landing.table, fresh, transactions=ends)
-    return fresh.num_rows
+    return int(fresh.num_rows)
 
 
 def _unlanded(lake: Lake, log: Log, landing: Landing) -> tuple[dict[str, int], list[Event]]:
@@ -85,7 +85,7 @@ def landed_offsets(lake: Lake) -> dict[str, int]:
 def erased_until(lake: Lake, log: Log) -> dict[str, int]:
     """When each listener last erased everything, UTC ms, by the erasures that have landed and those that have not."""
     told = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
-    told += [row for event in _unlanded(lake, log, ERASURE_LANDING)[1] for row in _erasure(event)]
+    told += [row for event in _unlanded(lake, log, ERASURE_LANDING)[1] for row in ERASURE_LANDING.rows(event)]
     until: dict[str, int] = {}
     for row in told:
         if row["play_id"] is None:
