@@ -35,8 +35,8 @@ class Access:
             detail = f"The token is for {mine!r}, and the request is about {others[0]!r}."
             raise Refused(HTTPStatus.FORBIDDEN, "another-listener", detail)
 
-    def guard(self, connection: Connection, _: BaseRouteHandler) -> None:
-        """For routes with a listener in the path."""
+    async def guard(self, connection: Connection, _: BaseRouteHandler) -> None:
+        """For routes with a listener in the path. Async, as Litestar would take any other to a thread and back."""
         if self._secret:
             self.check(connection, [path_id(connection.path_params["listener_id"], "listener_id")])
 
