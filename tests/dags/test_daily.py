@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def tracks_of(listener: int) -> list[int]:
     return list(range(first, first + TRACKS_A_TASTE))
 
 
-def backbeat(home: dict[str, str], *arguments: str) -> dict[str, object]:
+def backbeat(home: dict[str, str], *arguments: str) -> dict[str, Any]:
     """What the command answers with `--json`."""
     command = [sys.executable, "-m", "backbeat", *arguments, *([] if "--json" in arguments else ["--json"])]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | home, capture_output=True, text=True, check=False)
