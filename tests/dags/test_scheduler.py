@@ -19,7 +19,12 @@ from deploy.local.service import free_port
 from jobs.plan import TABLES
 from tests.dags.conftest import Recorder
 
-pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.usefixtures("airflow_python")]
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("airflow_python"),
+    pytest.mark.xdist_group("airflow"),  # one Airflow for all of them
+]
 
 
 LATE_AT_ONCE = """
