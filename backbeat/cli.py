@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from backbeat.output import BAD_USAGE, FAILED, BadUsage, CommandFailed, notice
+from backbeat.output import BAD_USAGE, FAILED, INTERRUPTED, BadUsage, CommandFailed, notice
 from backbeat.settings import SettingError
 
 # name -> where it is; a command module is imported when its name is typed, so that each starts as fast as it can.
@@ -38,7 +38,7 @@ def application() -> App:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; exit 0 when it did what it was asked, 1 when it failed, 2 when it was asked wrongly."""
+    """Run one command; exit 0 when it did what it was asked, 1 when it failed, 2 when asked wrongly, 130 by Ctrl-C."""
     try:
         application()(arguments, exit_on_error=False)
     except (CycloptsError, BadUsage) as error:
@@ -48,3 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (CommandFailed, SettingError) as error:
         notice(f"backbeat: {error}")
         sys.exit(FAILED)
+    except KeyboardInterrupt:
+        notice("backbeat: interrupted; `backbeat runs` says how far a run had come")
+        sys.exit(INTERRUPTED)

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-FAILED, BAD_USAGE = 1, 2
+FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130  # 130 is what shells expect of a program that Ctrl-C ended
 PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 

@@ -19,12 +19,12 @@ from jobs.run import JobRun
 from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.stores.lake import Lake
 from warehouse.stores.rows import Rows
-from warehouse.tables import CORE_CATALOG, CORE_PLAYS, FEATURES_TASTE, RAW_ERASURES, RAW_SIGNALS
+from warehouse.tables import CORE_CATALOG, CORE_PLAYS, CORE_TRACKS, FEATURES_TASTE, RAW_ERASURES, RAW_SIGNALS
 from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TrackCard
 
 ROWS_A_WRITE = 2_000
 MADE_FROM = "rows.made_from"  # rows table: one row, the versions that all others were made from
-_SOURCES = (FEATURES_TASTE, CORE_PLAYS, CORE_CATALOG, RAW_SIGNALS, RAW_ERASURES)
+_SOURCES = (FEATURES_TASTE, CORE_PLAYS, CORE_TRACKS, CORE_CATALOG, RAW_SIGNALS, RAW_ERASURES)
 
 _BASES = f"""
 WITH entries AS (
@@ -48,6 +48,11 @@ WITH entries AS (
 )
 SELECT * FROM entries FULL JOIN heard USING (listener_id) FULL JOIN said USING (listener_id)
 """  # noqa: S608  # two bounds of ours
+_CARDS = """
+SELECT track_id AS name, catalog.* FROM catalog
+UNION ALL BY NAME
+SELECT source_track_id AS name, catalog.* FROM catalog JOIN tracks USING (track_id) WHERE source_track_id <> track_id
+"""
 
 
 def write_rows(run: JobRun, rows: Rows) -> int:
@@ -61,8 +66,8 @@ def write_rows(run: JobRun, rows: Rows) -> int:
         return 0
     version = run.wiring.clock_ms()
     written = _write_bases(run.lake, rows, offsets, version)
-    for cards in run.lake.dataset(CORE_CATALOG).to_batches(batch_size=ROWS_A_WRITE):
-        encoded = {card["track_id"]: _card(card) for card in cards.to_pylist()}
+    for cards in track_cards(run.lake):
+        encoded = {card.pop("name"): _card(card) for card in cards.to_pylist()}
         written += rows.put_many(CATALOG, encoded, version=version)
     rows.put(MADE_FROM, "tables", made_from, version=version)
     return written
@@ -87,6 +92,14 @@ def listener_bases(lake: Lake) -> Iterator[pa.RecordBatch]:
     for name, table in (("signals", RAW_SIGNALS), ("erasures", RAW_ERASURES)):
         connection.register(name, lake.dataset(table) if lake.exists(table) else table.schema.empty_table())
     yield from connection.sql(_BASES).to_arrow_reader(ROWS_A_WRITE)
+
+
+def track_cards(lake: Lake) -> Iterator[pa.RecordBatch]:
+    """A card for each `name` of a track: its track_id, and every source's id for it, as players may use either."""
+    connection = duckdb.connect()
+    connection.register("catalog", lake.dataset(CORE_CATALOG))
+    connection.register("tracks", lake.dataset(CORE_TRACKS))
+    yield from connection.sql(_CARDS).to_arrow_reader(ROWS_A_WRITE)
 
 
 def base_of(row: Mapping[str, Any], offsets: dict[str, int]) -> TasteBase:
