@@ -17,5 +17,5 @@ def tell_runbook(context: dict[str, Any]) -> None:
 
 def tell_late(plan: str, minutes: int, context: dict[str, Any] | None = None) -> None:
     """Airflow calls this when a run of the plan has been on its way for longer than its steps may take together."""
-    run = (context or {}).get("dag_run", {})
+    run = (context or {}).get("dag_run", {}).get("dag_run_id", "of an unknown id")
     log.error("%s is late: run %s is not done after %d minutes; see docs/runbook.md", plan, run, minutes)

@@ -16,8 +16,8 @@ def test_a_failed_step_logs_its_line_of_the_runbook(caplog: pytest.LogCaptureFix
 
 
 def test_a_late_run_is_named_with_its_plan_and_its_minutes(caplog: pytest.LogCaptureFixture) -> None:
-    tell_late("daily", 390, {"dag_run": {"run_id": "scheduled__2024-02-29"}})
+    tell_late("daily", 390, {"dag_run": {"dag_run_id": "scheduled__2024-02-29"}})
     (line,) = caplog.messages
     assert "daily is late" in line
-    assert "scheduled__2024-02-29" in line
+    assert "run scheduled__2024-02-29 is not done" in line
     assert "390 minutes" in line
