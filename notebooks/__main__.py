@@ -40,8 +40,7 @@ def main() -> None:
             for path in numbered():
                 started = time.monotonic()
                 execute(path, home, home.reports / "notebooks" / path.name)
-                _say(f"{path.name}: {time.monotonic() - started:.1f} s")
-            _say(f"wrote {home.reports / 'notebooks'}")
+                _say(f"{home.reports / 'notebooks' / path.name}: {time.monotonic() - started:.1f} s")
     except (NotebookFailed, subprocess.CalledProcessError) as error:
         sys.exit(f"notebooks: {error}")
 
