@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, table
 from backbeat.settings import Settings
+from backbeat.wiring import now_ms
 from jobs.importers.intake import Progress, Request, Summary
 from jobs.importers.intake import import_plays as bring_in
 from jobs.importers.sample import Source
@@ -44,9 +44,7 @@ def import_plays(
     request = Request(paths, listener, kind, _columns(mapping or ()), source)
     try:
         with _progress() as progress:
-            summary = bring_in(
-                request, Settings.from_environment().home, now_ms=time.time_ns() // 1_000_000, progress=progress
-            )
+            summary = bring_in(request, Settings.from_environment().home, now_ms=now_ms(), progress=progress)
     except (ImportRefused, LakeLocked) as error:
         raise CommandFailed(str(error)) from error
     if json:

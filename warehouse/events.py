@@ -29,7 +29,7 @@ class Play(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One track heard by one listener, in whole or in part. A skip is a play with `ended_by`.
 
     `track_id` is the caller's name of the track: a canonical id, or `source:id`.
-    `play_id` is the client's, or `identity_of` what was told.
+    `play_id` is the client's, or the play's `play_identity`.
     """
 
     play_id: Id
@@ -102,3 +102,8 @@ TOPICS = (PLAYS, SIGNALS, IMPRESSIONS, ERASURES)
 def identity_of(*parts: str | int) -> str:
     """A 128-bit id, in hex, of what identifies a fact: equal parts, equal id, on any machine."""
     return blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+def play_identity(source: str, listener_id: str, track_id: str, started_ms: int) -> str:
+    """The play_id of a play that its teller gave none, whichever way it was told; `track_id` as the teller names it."""
+    return identity_of(source, listener_id, track_id, started_ms)

@@ -21,7 +21,7 @@ from jobs.importers.told import (
     Unreadable,
 )
 from jobs.importers.utf8 import MARK
-from warehouse.events import identity_of
+from warehouse.events import play_identity
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 
@@ -201,12 +201,12 @@ def _id_of_names(joined: str) -> str | None:
 
 
 def _identified(rows: pa.Table) -> pa.Table:
-    """With a play id wherever the source gave none: the hash of source, listener, track and start."""
+    """With a play id wherever the source gave none: its `play_identity`."""
     told = rows["play_id"].to_pylist()
     parts = zip(
         *(rows[name].to_pylist() for name in ("source", "listener_id", "source_track_id", "started_ms")), strict=True
     )
-    ids = [mine or identity_of(*play) for mine, play in zip(told, parts, strict=True)]
+    ids = [mine or play_identity(*play) for mine, play in zip(told, parts, strict=True)]
     return rows.set_column(rows.schema.get_field_index("play_id"), "play_id", pa.array(ids, pa.string()))
 
 

@@ -25,7 +25,7 @@ from warehouse.events import (
     Signal,
     SignalKind,
     Topic,
-    identity_of,
+    play_identity,
 )
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 from warehouse.stores.rows import RowsUnavailable
@@ -162,7 +162,7 @@ class Teller:
 
 
 def _play(listen: NewListen, now_ms: int) -> Play:
-    named = listen.play_id or identity_of(listen.listener_id, listen.track_id, listen.started_ms, listen.source)
+    named = listen.play_id or play_identity(listen.source, listen.listener_id, listen.track_id, listen.started_ms)
     return Play(
         listener_id=listen.listener_id,
         received_ms=now_ms,
