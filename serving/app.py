@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -34,7 +34,7 @@ from serving.service.ports import Charts, Clock, Models, Stream
 from serving.service.reader import Reader
 from serving.service.telling import NewListens, NewSignal, Teller
 from serving.tracks import track_routes
-from warehouse.events import IMPRESSIONS, Event, Topic
+from warehouse.events import Event, Topic
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import Rows
 
@@ -108,29 +108,31 @@ class Services:
 
 
 class MeteredStream:
-    """A stream that counts what it was told, and remembers whether the last telling failed."""
+    """A stream that counts what it was told."""
 
     def __init__(self, stream: Stream, meters: Meters) -> None:
         self._stream = stream
         self._appends = meters.log_appends
-        self._problem: str | None = None
+
+    def check(self) -> None:
+        """As the stream that it wraps."""
+        self._stream.check()
 
     def problem(self) -> str | None:
-        """What is wrong with the log, if the last telling failed and it still refuses."""
-        if self._problem is not None:
-            with suppress(LogUnavailable):
-                self.accept(IMPRESSIONS, [])
-        return self._problem
+        """What is wrong with the log at this moment."""
+        try:
+            self.check()
+        except LogUnavailable as error:
+            return str(error)
+        return None
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> object:
         """As the stream that it wraps."""
         try:
             accepted = self._stream.accept(topic, events)
-        except LogUnavailable as error:
-            self._problem = str(error)
+        except LogUnavailable:
             self._appends.labels(topic.name, "failed").inc(len(events))
             raise
-        self._problem = None
         self._appends.labels(topic.name, "appended").inc(len(events))
         return accepted
 

@@ -33,7 +33,7 @@ def operation_routes(
         """Asks nothing of anybody else."""
         return {"alive": True}
 
-    @get("/readyz", summary="Requests can be answered", tags=["operations"], sync_to_thread=False)
+    @get("/readyz", summary="Requests can be answered", tags=["operations"], sync_to_thread=True)  # it writes
     def readyz() -> Response[Readiness]:
         """503 while the rows or the log are away. A model that is broken leaves the one before it, and is named."""
         away = [problem for problem in (_rows_problem(rows), log_problem()) if problem]

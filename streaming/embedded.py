@@ -60,6 +60,10 @@ class EmbeddedStream:
                     self._move(topic_partition(topic.name, record.partition), [record])
         return records
 
+    def check(self) -> None:
+        """Raises `LogUnavailable` where nothing could be accepted now."""
+        self._log.check()
+
     def close(self) -> None:
         """Note how far the folds are. The log and the rows stay open: they are the caller's."""
         with self._turn.taken():

@@ -19,6 +19,9 @@ class Stream(Protocol):
     def accept(self, topic: Topic, events: Sequence[Event]) -> Any:
         """Raises `LogUnavailable`, and then nothing was accepted, and `EventRefused`. What it returns isn't used."""
 
+    def check(self) -> None:
+        """Raises `LogUnavailable` where nothing could be accepted now."""
+
 
 class Models(Protocol):
     """The published artifact."""

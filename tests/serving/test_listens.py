@@ -118,3 +118,11 @@ def test_what_was_shown_is_logged_beside_the_answers(house: House) -> None:
     assert shown.impression_id == answer["impression_id"]
     assert shown.track_ids == [item["track_id"] for item in answer["items"]]
     assert (shown.shelf, shown.sources) == ("popular", ["popularity"] * 3)
+
+
+def test_a_log_that_is_away_is_reported_before_anybody_is_refused(house: House) -> None:
+    assert house.client.get("/readyz").json()["problems"] == []
+    house.log.close()
+    answer = house.client.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    assert "log.db" in answer.json()["problems"][0]

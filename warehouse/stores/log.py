@@ -34,6 +34,9 @@ class Log(Protocol):
     def end(self, topic: Topic) -> dict[int, int]:
         """The last offset of each partition; -1 where it is empty."""
 
+    def check(self) -> None:
+        """Write something that no reader sees, as `append` would. Raises `LogUnavailable` where it could not."""
+
     def trim(self, topic: Topic, before_ms: int) -> int:
         """Forget records appended before that time, oldest first; how many. Offsets go on from where they were."""
 

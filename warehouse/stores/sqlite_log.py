@@ -38,6 +38,7 @@ _FIRST_KEPT = """
 SELECT coalesce(min(offset), (SELECT last + 1 FROM ends WHERE topic = :topic AND partition = :partition))
 FROM records WHERE topic = :topic AND partition = :partition AND appended_ms >= :before_ms
 """
+_CHECKED = ""  # no topic's name
 _TRIM = "DELETE FROM records WHERE topic = ? AND partition = ? AND offset < ?"
 
 
@@ -106,6 +107,11 @@ class SqliteLog:
         with self._file.reading(f"find the end of {topic.name}") as connection:
             known = dict(connection.execute(_ENDS, (topic.name,)).fetchall())
         return {partition: known.get(partition, -1) for partition in range(topic.partitions)}
+
+    def check(self) -> None:
+        """Write something that no reader sees, as `append` would. Raises `LogUnavailable` where it could not."""
+        with self._file.writing("check that it takes a write") as connection:
+            connection.execute(_MOVE_END, (_CHECKED, 0, self._clock()))
 
     def trim(self, topic: Topic, before_ms: int) -> int:
         """Forget records appended before that time, oldest first up to the first that stays; how many went.

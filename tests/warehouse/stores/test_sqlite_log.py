@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.log import LogContract, all_of, play
-from warehouse.events import PLAYS
+from warehouse.events import PLAYS, TOPICS
 from warehouse.stores.log import Log, LogUnavailable, partition_of
 from warehouse.stores.sqlite_log import SqliteLog
 
@@ -118,3 +119,12 @@ def test_a_closed_log_accepts_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("partitions", [1, 4, 2**31])
 def test_a_listener_is_where_kafka_would_put_it(key: str, murmur2: int, partitions: int) -> None:
     assert partition_of(key, partitions) == (murmur2 & 0x7FFFFFFF) % partitions
+
+
+def test_a_check_writes_and_no_reader_sees_it(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log.db")) as log:
+        log.check()
+        log.check()
+        assert all(set(log.end(topic).values()) == {-1} for topic in TOPICS)
+    with pytest.raises(LogUnavailable, match="could not check"):
+        log.check()
