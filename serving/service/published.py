@@ -54,7 +54,7 @@ class Published:
     def __init__(self, models: Models) -> None:
         self._models = models
         self._turn = threading.Lock()
-        self._refused: str | None = None
+        self._refused: tuple[str, str] | None = None  # a version that is broken, and how
         self.snapshot: Snapshot | None = None
         self.problem: str | None = None
 
@@ -63,15 +63,26 @@ class Published:
         with self._turn:
             try:
                 version = self._models.published()
-                if version is None or version == self._version or version == self._refused:
-                    return False
-                self._refused = version  # until it has loaded, so that a broken one isn't read over and over
-                self.snapshot = warmed(Snapshot(version, self._models.load(version)))
-            except (ModelBroken, NoSuchVersion, OSError) as error:
+                swapped = version is not None and version != self._version and self._load(version)
+            except (ModelBroken, NoSuchVersion, OSError) as error:  # it may pass: the next look tries again
                 self._note(str(error))
                 return False
-            self._refused = self.problem = None
-            return True
+            if version is None or version == self._version:
+                self.problem = None
+            return swapped
+
+    def _load(self, version: str) -> bool:
+        """Swap it in; False where it is broken, which is found once: nobody mends a version in its place."""
+        if self._refused is None or self._refused[0] != version:
+            try:
+                self.snapshot = warmed(Snapshot(version, self._models.load(version)))
+            except ModelBroken as error:
+                self._refused = version, str(error)
+            else:
+                self._refused = None
+                return True
+        self._note(self._refused[1])
+        return False
 
     @property
     def _version(self) -> str | None:

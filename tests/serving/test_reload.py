@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import threading
 
+from models.artifact import Artifact
+from serving.service.published import Published
 from tests.serving.house import House, artifact, track
 
 
@@ -65,3 +67,54 @@ def test_requests_are_timed_by_route_and_model(house: House) -> None:
         f'method="GET",model_version="{version}",route="/v1/listeners/{{listener_id}}/recommendations",status="200"'
     )
     assert f"backbeat_request_seconds_count{{{labels}}} 1.0" in text
+
+
+class _Pointed:
+    """Models by version, behind a pointer that a test moves and, as a disk does, fails to read."""
+
+    def __init__(self, models: House) -> None:
+        self._models = models.registry
+        self.fault: OSError | None = None
+        self.load_fault: OSError | None = None
+
+    def published(self) -> str | None:
+        if self.fault is not None:
+            raise self.fault
+        return self._models.published()
+
+    def load(self, version: str | None = None) -> Artifact:
+        if self.load_fault is not None:
+            raise self.load_fault
+        return self._models.load(version)
+
+
+def test_a_disk_that_failed_once_is_no_problem_once_the_pointer_reads_again(house: House) -> None:
+    models = _Pointed(house)
+    published = Published(models)
+    assert published.refresh()
+    models.fault = OSError("input/output error")
+    assert not published.refresh()
+    assert published.problem == "input/output error"
+    models.fault = None
+    assert not published.refresh()
+    assert published.problem is None
+
+
+def test_a_disk_that_failed_while_a_model_was_read_is_asked_again(house: House) -> None:
+    models = _Pointed(house)
+    published = Published(models)
+    models.load_fault = OSError("input/output error")
+    assert not published.refresh()
+    models.load_fault = None
+    assert published.refresh()
+    assert (published.problem, published.snapshot is not None) == (None, True)
+
+
+def test_a_rollback_from_a_broken_model_leaves_no_problem(house: House) -> None:
+    broken = house.registry.publish(artifact(seed=2))
+    (house.registry.root / broken / "als" / "arrays.npz").write_bytes(b"no archive")
+    house.api.services.reload()
+    assert house.client.get("/readyz").json()["problems"]
+    house.registry.rollback()
+    house.api.services.reload()
+    assert house.client.get("/readyz").json()["problems"] == []
