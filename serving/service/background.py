@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
+_log = logging.getLogger("backbeat.serving")
+
 
 class Repeated:
-    """Calls `work` every `seconds`, in a thread of its own, and a last time when it stops."""
+    """Calls `work` every `seconds`, in a thread of its own, and a last time when it stops.
+
+    Whatever `work` raises is logged and ends nothing: this is the one boundary where that holds.
+    """
 
     def __init__(self, name: str, seconds: float, work: Callable[[], object]) -> None:
         self._seconds = seconds
@@ -27,5 +33,11 @@ class Repeated:
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
+            self._once()
+        self._once()
+
+    def _once(self) -> None:
+        try:
             self._work()
-        self._work()
+        except Exception:  # a thread that ended would be missed by nobody: what fails is logged, and tried again
+            _log.exception("%s failed, and goes on", self._thread.name)
