@@ -38,6 +38,10 @@ class Cards:
         found = self.known(wanted)
         return {track: found.get(track) or TrackCard(track) for track in wanted}
 
+    def own_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """The track's own id by each of these names; a name that no card knows is its own. Raises `RowsUnavailable`."""
+        return {name: card.track_id for name, card in self.of(ids).items()}
+
     def forget(self) -> None:
         """Read everything anew: a model was published, and the catalog with it."""
         self._kept = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -54,16 +55,20 @@ def after(bound: Bound, shown: Positions) -> str:
     return encoded(_Shown(*bound, gaps))
 
 
-def shown_before(cursor: str, bound: Bound) -> Positions:
-    """The positions shown on earlier pages. Raises `CursorBroken` and `CursorStale`."""
+def shown_before(cursor: str, bound: Bound, tracks: int) -> Positions:
+    """The positions shown on earlier pages, each below `tracks`. Raises `CursorBroken` and `CursorStale`."""
     read = decoded(cursor, _Shown)
     if (read.listener_id, read.shelf, read.seed) != bound[:3]:
         raise CursorBroken("the cursor was given for another listener, shelf or seed")
     if read.model_version != bound.model_version:
         raise CursorStale(f"the cursor is of model {read.model_version}, and {bound.model_version} answers now")
-    if len(read.gaps) > PAGED_ITEMS or not all(0 <= gap < 2**31 for gap in read.gaps):
-        raise CursorBroken("the cursor names places that were never shown")
-    return np.cumsum(np.array(read.gaps, np.int64))
+    if len(read.gaps) >= PAGED_ITEMS:  # where the last page has none
+        shown = f"the cursor names {len(read.gaps):,} places; a shelf ends after {PAGED_ITEMS:,}, without a cursor"
+        raise CursorBroken(shown)
+    places = list(accumulate(read.gaps))
+    if min(read.gaps, default=0) < 0 or max(places, default=0) >= tracks:
+        raise CursorBroken(f"the cursor names places that were never shown: the model has {tracks:,} tracks")
+    return np.array(places, np.int64)
 
 
 def encoded(cursor: msgspec.Struct) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -21,6 +22,7 @@ from warehouse.taste import BASE, TAIL, Entry, Heard, TasteBase, TasteTail
 
 KEPT = 256  # listeners of the last moments: more would be a walk for Python's garbage collector
 UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
+Name = TypeVar("Name", bound=Hashable)
 _decode_base = msgspec.msgpack.Decoder(TasteBase).decode
 _decode_tail = msgspec.msgpack.Decoder(TasteTail).decode
 
@@ -80,9 +82,18 @@ class Listening:
         return frozenset(self.entries) | {heard.track_id for heard in self.taste.recent}
 
     @cached_property
-    def unwanted(self) -> frozenset[str]:
-        """Tracks whose last word is a dislike, or not to recommend them."""
-        return frozenset(track for track, said in self.taste.opinions.items() if said.kind in UNWANTED)
+    def judged(self) -> frozenset[str]:
+        """Whatever anything was said of."""
+        return frozenset(self.taste.opinions)
+
+    def unwanted(self, named: Mapping[str, Name]) -> set[Name]:
+        """Tracks whose last word, under whichever of their names, is a dislike, or not to recommend them.
+
+        `named` says which names are of one track; what it lacks is left out.
+        """
+        said = sorted(self.taste.opinions.values(), key=lambda word: (word.received_ms, word.signal_id))
+        last = {named[word.track_id]: word.kind for word in said if word.track_id in named}
+        return {track for track, kind in last.items() if kind in UNWANTED}
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
 
     Raises `RowsUnavailable`.
     """
-    positions = _positions(listening.touched | listening.unwanted, snapshot, cards)
+    positions = positions_of(listening.touched | listening.judged, snapshot, cards)
     weights: defaultdict[int, int] = defaultdict(int)
     entries: defaultdict[int, list[Entry]] = defaultdict(list)
     for name, weight in listening.taste.weights(snapshot.today).items():
@@ -129,8 +140,8 @@ def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
         taste,
         histories,
         plays,
-        _these(listening.touched, positions),
-        _these(listening.unwanted, positions),
+        in_order(positions[track] for track in listening.touched if track in positions),
+        in_order(listening.unwanted(positions)),
         place,
         replace(before, current=previous),
     )
@@ -148,8 +159,9 @@ def _current_place(listening: Listening, histories: Sequence[TrackHistory]) -> i
     return next((at for at, history in enumerate(histories) if history.last_play_id == current.play_id), None)
 
 
-def _positions(tracks: frozenset[str], snapshot: Snapshot, cards: Cards) -> dict[str, int]:
-    """Where each track is; one that was told by another name is found by the catalog's card."""
+def positions_of(tracks: Iterable[str], snapshot: Snapshot, cards: Cards) -> dict[str, int]:
+    """Where the models know each track; one told by another name is found by its card. Raises `RowsUnavailable`."""
+    tracks = frozenset(tracks)
     found = {track: at for track in tracks if (at := snapshot.position(track)) is not None}
     if len(found) < len(tracks):
         for name, card in cards.known(track for track in tracks if track not in found).items():
@@ -158,8 +170,9 @@ def _positions(tracks: frozenset[str], snapshot: Snapshot, cards: Cards) -> dict
     return found
 
 
-def _these(tracks: frozenset[str], positions: Mapping[str, int]) -> Positions:
-    return np.array(sorted({positions[track] for track in tracks if track in positions}), np.int64)
+def in_order(positions: Iterable[int]) -> Positions:
+    """Each of them once, ascending."""
+    return np.array(sorted(set(positions)), np.int64)
 
 
 def _latest_weight(history: TrackHistory, today: int) -> float:

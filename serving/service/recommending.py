@@ -11,11 +11,11 @@ from models.base import Positions
 from serving.answers import Item, Recommendations
 from serving.service.cards import Cards
 from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
-from serving.service.listening import Listeners, Weighed
+from serving.service.listening import Listeners, Weighed, in_order, positions_of
 from serving.service.ports import EVERYWHERE, Charts, Clock
 from serving.service.published import Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
-from serving.service.shelves import SHELVES, Asked, Picks, Shelf, positions_of, standing_in
+from serving.service.shelves import SHELVES, Asked, Picks, Shelf, standing_in
 from warehouse.events import Impression
 
 CHARTS_SOURCE = "charts"
@@ -78,9 +78,14 @@ class Recommender:
 
     def _from_model(self, question: Question, snapshot: Snapshot) -> Recommendations:
         bound = Bound(question.listener_id, question.shelf, question.seed, snapshot.version)
-        before = shown_before(question.cursor, bound) if question.cursor else np.empty(0, np.int64)
+        before = (
+            shown_before(question.cursor, bound, len(snapshot.artifact.catalog.ids))
+            if question.cursor
+            else np.empty(0, np.int64)
+        )
         known = self._listeners.weighed(question.listener_id, snapshot)
-        picks, reason = _picked(snapshot, known, question, before)
+        excluded = in_order(positions_of(question.excluded, snapshot, self._cards).values())
+        picks, reason = _picked(snapshot, known, question, before, np.union1d(known.unwanted, excluded))
         shown = np.concatenate([before, picks.items])
         more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
         impression_id = self._new_id()
@@ -120,7 +125,8 @@ class Recommender:
     def _from_charts(self, question: Question) -> Recommendations:
         chart = self._charts.chart(None, EVERYWHERE)
         listening = self._listeners.now(question.listener_id)
-        barred = listening.unwanted | set(question.excluded)
+        named = self._cards.own_names({*question.excluded, *listening.judged})
+        barred = listening.unwanted(named) | {named[track] for track in question.excluded}
         places = [place for place in (chart.places if chart else ()) if place.track_id not in barred][: question.limit]
         cards = self._cards.of(place.track_id for place in places)
         impression_id = self._new_id()
@@ -155,11 +161,12 @@ class Recommender:
         )
 
 
-def _picked(snapshot: Snapshot, known: Weighed, question: Question, before: Positions) -> tuple[Picks, str | None]:
-    """The shelf's picks; what many play where it has nothing to go by, and a sentence that says so."""
-    barred = np.concatenate([before, known.unwanted, positions_of(snapshot, question.excluded)])
+def _picked(
+    snapshot: Snapshot, known: Weighed, question: Question, before: Positions, barred: Positions
+) -> tuple[Picks, str | None]:
+    """The shelf's picks, none that was shown `before` or is `barred`; what many play where it has nothing to go by, and a sentence that says so."""
     count = min(question.limit, PAGED_ITEMS - len(before))
-    asked = Asked(known, np.unique(barred), count, question.seed)
+    asked = Asked(known, np.union1d(before, barred), count, question.seed)
     picks = SHELVES[question.shelf](snapshot, asked)
     if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
         return picks, None

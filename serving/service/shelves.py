@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -198,9 +198,3 @@ SHELVES: dict[Shelf, Callable[[Snapshot, Asked], Picks]] = {
     Shelf.NEXT: upcoming,
     Shelf.POPULAR: popular,
 }
-
-
-def positions_of(snapshot: Snapshot, tracks: Sequence[str]) -> Positions:
-    """Where those tracks are that the models know."""
-    found = (snapshot.position(track) for track in tracks)
-    return np.array(sorted({at for at in found if at is not None}), np.int64)

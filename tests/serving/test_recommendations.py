@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from base64 import urlsafe_b64encode
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 
+from serving.service.cursors import PAGED_ITEMS
 from tests.serving.house import House, artifact, track
 
 
@@ -196,3 +199,37 @@ def test_a_track_told_by_another_of_its_names_is_the_catalogs(house: House) -> N
     assert track(1, 0) not in ids(answer)
     assert answer["items"][0]["cites"][0]["track_id"] == track(1, 0)
     assert ids(house.recommend("ada", "on-repeat")) == [track(1, 0)]
+
+
+@pytest.mark.parametrize("gaps", [[99_999], [2**62, 2**62], [0] * PAGED_ITEMS, [3, -1], [0] * 39 + [40]])
+def test_a_cursor_to_places_that_were_never_shown_is_a_bad_request(house: House, gaps: list[int]) -> None:
+    version = house.registry.published()
+    made = urlsafe_b64encode(msgspec.msgpack.encode(["ada", "popular", None, version, gaps])).rstrip(b"=").decode()
+    answer = house.client.get("/v1/listeners/ada/recommendations", params={"shelf": "popular", "cursor": made})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["parameter"] == "cursor"
+
+
+def test_a_track_is_excluded_by_any_of_its_names(house: House) -> None:
+    house.name(track(0, 0), "spotify:abc")
+    assert ids(house.recommend("ada", "popular", limit=1, exclude="spotify:abc")) == [track(0, 1)]
+
+
+def test_before_the_first_model_a_track_is_excluded_by_any_of_its_names(bare_house: House) -> None:
+    bare_house.charts.add(date(2026, 5, 2), track(2, 2), track(1, 1))
+    bare_house.name(track(2, 2), "spotify:abc")
+    assert ids(bare_house.recommend("ada", exclude="spotify:abc")) == [track(1, 1)]
+    bare_house.signal("ada", "spotify:abc", "dislike")
+    assert ids(bare_house.recommend("ada")) == [track(1, 1)]
+    bare_house.signal("ada", track(2, 2), "like")
+    assert ids(bare_house.recommend("ada")) == [track(2, 2), track(1, 1)]
+
+
+def test_the_last_word_on_a_track_holds_whichever_of_its_names_it_was_said_of(house: House) -> None:
+    house.name(track(0, 0), "spotify:abc")
+    house.signal("ada", "spotify:abc", "dislike")
+    assert track(0, 0) not in ids(house.recommend("ada", "popular"))
+    house.signal("ada", track(0, 0), "like")
+    assert track(0, 0) in ids(house.recommend("ada", "popular"))
+    house.signal("ada", "spotify:abc", "do_not_recommend")
+    assert track(0, 0) not in ids(house.recommend("ada", "popular"))
