@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, table
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms
+from backbeat.wiring import now_ms, open_log
 from jobs.importers.intake import Progress, Request, Summary
 from jobs.importers.intake import import_plays as bring_in
 from jobs.importers.sample import Source
@@ -41,10 +41,11 @@ def import_plays(
     """
     if not paths:
         raise BadUsage("import: found no PATH; wanted a file, a folder or a zip archive")
+    settings = Settings.from_environment()
     request = Request(paths, listener, kind, _columns(mapping or ()), source)
     try:
-        with _progress() as progress:
-            summary = bring_in(request, Settings.from_environment().home, now_ms=now_ms(), progress=progress)
+        with _progress() as progress, closing(open_log(settings)) as log:
+            summary = bring_in(request, settings.home, now_ms=now_ms(), log=log, progress=progress)
     except (ImportRefused, LakeLocked) as error:
         raise CommandFailed(str(error)) from error
     if json:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from jobs.land_events import app_id_of, landed_offsets
+from jobs.land_events import landed_offsets
 from jobs.run import JobRun
 from warehouse.events import TOPICS
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.lake import Lake
 from warehouse.stores.log import Log
 from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, TABLES
+from warehouse.tail import topic_partition
 
 KEPT_HOURS = 7 * 24  # how far back a table's older versions can be read
 
@@ -35,7 +36,7 @@ def trimmed(lake: Lake, log: Log, now_ms: int) -> int:
     for topic in TOPICS:
         before_ms = now_ms - topic.retention_days * DAY_MS
         for partition in range(topic.partitions):
-            waiting = log.read(topic, partition, after=landed.get(app_id_of(topic, partition), -1), limit=1)
+            waiting = log.read(topic, partition, after=landed.get(topic_partition(topic.name, partition), -1), limit=1)
             before_ms = min([before_ms, *(record.appended_ms for record in waiting)])
         trimmed_records += log.trim(topic, before_ms)
     return trimmed_records

@@ -7,19 +7,26 @@ neither loses a record nor lands one twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake.exceptions import CommitFailedError
 
+from jobs.repeats import erased_until, find_repeats
 from jobs.run import JobRun
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Erasure, Event, Impression, Play, Signal, Topic
 from warehouse.stores.lake import Lake
 from warehouse.stores.log import Log
 from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
+from warehouse.tail import topic_partition
 
 RECORDS_A_READ = 1_000
+LAND_TRIES = 5
 
 
 @dataclass(frozen=True)
@@ -42,13 +49,24 @@ def main(run: JobRun) -> None:
 
 
 def land(lake: Lake, log: Log, landing: Landing) -> int:
-    """Bring one topic up to its end; how many rows that added."""
+    """Bring one topic up to its end; how many rows that added.
+
+    A commit that another overtook is not tried again as it is: what has landed by now is left out of it first.
+    Raises `CommitFailedError` where others are always faster.
+    """
+    for _ in range(LAND_TRIES - 1):
+        with suppress(CommitFailedError):
+            return _land_once(lake, log, landing)
+    return _land_once(lake, log, landing)
+
+
+def _land_once(lake: Lake, log: Log, landing: Landing) -> int:
     ends, events = _unlanded(lake, log, landing)
     if not ends:
         return 0
     rows = pa.Table.from_pylist([row for event in events for row in landing.rows(event)], landing.table.schema)
     # Read after the rows: a play told again after an erasure is on the log behind it.
-    voids = {} if landing.table == RAW_ERASURES else erased_until(lake, log)
+    voids = {} if landing.table == RAW_ERASURES else voided_until(lake, log)
     fresh = without_repeats(lake, landing.table, rows, voids)
     lake.append(landing.table, fresh, transactions=ends)
     return int(fresh.num_rows)
@@ -58,7 +76,7 @@ def _unlanded(lake: Lake, log: Log, landing: Landing) -> tuple[dict[str, int], l
     """The events that the lake has not yet, and the last offset of each partition that has any, by app id."""
     ends, events = {}, []
     for partition in log.end(landing.topic):
-        app_id = app_id_of(landing.topic, partition)
+        app_id = topic_partition(landing.topic.name, partition)
         landed = lake.transaction(landing.table, app_id)
         for offset, event in _after(log, landing.topic, partition, -1 if landed is None else landed):
             events.append(event)
@@ -66,63 +84,33 @@ def _unlanded(lake: Lake, log: Log, landing: Landing) -> tuple[dict[str, int], l
     return ends, events
 
 
-def app_id_of(topic: Topic, partition: int) -> str:
-    """The Delta application id under which a partition's offsets are committed."""
-    return f"{topic.name}/{partition}"
-
-
 def landed_offsets(lake: Lake) -> dict[str, int]:
     """The last offset of each `topic/partition` that the lake holds."""
     found = {}
     for landing in LANDINGS:
         for partition in range(landing.topic.partitions):
-            app_id = app_id_of(landing.topic, partition)
+            app_id = topic_partition(landing.topic.name, partition)
             if (offset := lake.transaction(landing.table, app_id)) is not None:
                 found[app_id] = offset
     return found
 
 
-def erased_until(lake: Lake, log: Log) -> dict[str, int]:
+def voided_until(lake: Lake, log: Log) -> dict[str, int]:
     """When each listener last erased everything, UTC ms, by the erasures that have landed and those that have not."""
-    told = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
-    told += [row for event in _unlanded(lake, log, ERASURE_LANDING)[1] for row in ERASURE_LANDING.rows(event)]
-    until: dict[str, int] = {}
-    for row in told:
-        if row["play_id"] is None:
-            until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
-    return until
+    _, waiting = _unlanded(lake, log, ERASURE_LANDING)
+    return erased_until(lake, (row for event in waiting for row in ERASURE_LANDING.rows(event)))
 
 
 def without_repeats(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str, int]) -> pa.Table:
-    """Rows whose grain neither an earlier one of them nor the lake, on their days and those beside, has already.
-
-    What a listener had told by `voids` (UTC ms, see `erased_until`) is forgotten: it may be told again.
-    """
-    seen = set(_known(lake, table, rows, voids))
-    keep = []
-    for key, void in _keyed(table, rows, voids):
-        keep.append(key not in seen)
-        if not void:
-            seen.add(key)
-    return rows.filter(pa.array(keep, pa.bool_()))
-
-
-def _known(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str, int]) -> Iterator[tuple[Any, ...]]:
-    if not lake.exists(table):
-        return
-    days = None
-    if table.daily:
-        days = {day + timedelta(days=shift) for day in set(rows["day"].to_pylist()) for shift in (-1, 0, 1)}
-    columns = list(dict.fromkeys([*table.grain, "listener_id", "received_ms"]))
-    yield from (key for key, void in _keyed(table, lake.read(table, days=days, columns=columns), voids) if not void)
-
-
-def _keyed(table: Table, rows: pa.Table, voids: Mapping[str, int]) -> Iterator[tuple[tuple[Any, ...], bool]]:
-    """The grain of each row, and whether an erasure of everything has voided it."""
-    keys = zip(*(rows[name].to_pylist() for name in table.grain), strict=True)
-    told = zip(rows["listener_id"].to_pylist(), rows["received_ms"].to_pylist(), strict=True)
-    for key, (listener, received_ms) in zip(keys, told, strict=True):
-        yield key, received_ms <= voids.get(listener, -1)
+    """Rows whose grain neither an earlier one of them nor the lake has already, but for what `voids` forget."""
+    if not rows.num_rows:
+        return rows
+    placed = rows.append_column("place", pa.array(range(rows.num_rows), pa.int64()))
+    with duckdb.connect() as engine:
+        engine.register("told", placed)
+        find_repeats(engine, "told", lake, table, voids)
+        repeated = engine.table("repeats").to_arrow_table()["place"]
+    return rows.filter(pc.invert(pc.is_in(placed["place"], repeated)))
 
 
 def _after(log: Log, topic: Topic, partition: int, offset: int) -> Iterator[tuple[int, Event]]:

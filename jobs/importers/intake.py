@@ -18,10 +18,13 @@ from jobs.importers.landing import Landed, land
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
 from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
+from jobs.land_events import voided_until
+from jobs.repeats import erased_until
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock
+from warehouse.stores.log import Log
 
 _SCRATCH = "import-"
 Progress = Callable[[str, int], None]  # told the file at work and the rows read so far, after each batch
@@ -86,8 +89,12 @@ class Summary:
     days: Days | None
 
 
-def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progress | None = None) -> Summary:
+def import_plays(
+    request: Request, home: Home, *, now_ms: int, log: Log | None = None, progress: Progress | None = None
+) -> Summary:
     """Bring those files into the lake of `home`, or raise and change nothing.
+
+    What a listener erased with everything else is added again; `log` tells of erasures that have not landed yet.
 
     Raises `ImportRefused` where a file cannot be read, and `LakeLocked` where another process is at work.
     """
@@ -100,7 +107,9 @@ def import_plays(request: Request, home: Home, *, now_ms: int, progress: Progres
                 reader.read(file)
         if not reader.files:
             raise ImportRefused(_nothing_found(request, reader.skipped))
-        landed = land(staging, Lake(home.lake_url), import_id=reader.import_id, received_ms=now_ms, scratch=scratch)
+        lake = Lake(home.lake_url)
+        voids = erased_until(lake) if log is None else voided_until(lake, log)
+        landed = land(staging, lake, import_id=reader.import_id, received_ms=now_ms, voids=voids, scratch=scratch)
         return _summary(reader, landed)
 
 

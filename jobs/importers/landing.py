@@ -5,7 +5,7 @@ Each write adds only what is not there yet, so that an import that died in betwe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from jobs.importers.staging import Staging
 from jobs.importers.told import BATCH_ROWS
+from jobs.repeats import find_repeats
 from warehouse.stores.lake import Lake
 from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
 
@@ -36,12 +37,17 @@ class Landed:
     days: int
 
 
-def land(staging: Staging, lake: Lake, *, import_id: str, received_ms: int, scratch: Path) -> Landed:
-    """Bring a closed staging into the lake. Repeated with the same rows it changes nothing."""
+def land(
+    staging: Staging, lake: Lake, *, import_id: str, received_ms: int, voids: Mapping[str, int], scratch: Path
+) -> Landed:
+    """Bring a closed staging into the lake. Repeated with the same rows it changes nothing.
+
+    `voids` says until when each listener has erased everything, UTC ms.
+    """
     with _engine(scratch) as engine:
         tracks = _land_tracks(engine, staging.tracks, lake, import_id)
         _land_quarantine(engine, staging.quarantine, lake, import_id)
-        return _land_plays(engine, staging.plays, lake, import_id, received_ms, tracks)
+        return _land_plays(engine, staging.plays, lake, import_id, received_ms, voids, tracks)
 
 
 @contextmanager
@@ -99,15 +105,23 @@ def _land_quarantine(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake
 
 
 def _land_plays(
-    engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str, received_ms: int, tracks: int
+    engine: duckdb.DuckDBPyConnection,
+    staged: Path,
+    lake: Lake,
+    import_id: str,
+    received_ms: int,
+    voids: Mapping[str, int],
+    tracks: int,
 ) -> Landed:
-    told = f"read_parquet('{_quoted(staged)}', file_row_number = true)"
-    days = {day for (day,) in engine.execute(f"SELECT DISTINCT day FROM {told}").fetchall()}  # noqa: S608 - our own path
-    _find_repeats(engine, told, lake, days)
-    unseen = f"{told} ANTI JOIN repeats USING (file_row_number)"
+    engine.execute(
+        "CREATE VIEW told_plays AS SELECT *, file_row_number AS place, "  # noqa: S608 - our own path
+        f"{received_ms}::BIGINT AS received_ms, '{import_id}' AS import_id "
+        f"FROM read_parquet('{_quoted(staged)}', file_row_number = true)"
+    )
+    find_repeats(engine, "told_plays", lake, RAW_PLAYS, voids)
+    unseen = "told_plays ANTI JOIN repeats USING (place)"
     fresh = engine.execute(f"SELECT day, count(*) FROM {unseen} GROUP BY day ORDER BY day").fetchall()  # noqa: S608 - our own path
-    stamped = {"received_ms": f"{received_ms}::BIGINT", "import_id": f"'{import_id}'"}
-    columns = ", ".join(f"{stamped.get(name, name)} AS {name}" for name in RAW_PLAYS.schema.names)
+    columns = ", ".join(RAW_PLAYS.schema.names)
     for first, last in day_spans(fresh):
         span = f"day BETWEEN DATE '{first}' AND DATE '{last}'"
         query = f"SELECT {columns} FROM {unseen} WHERE {span} ORDER BY day, listener_id, started_ms, play_id"  # noqa: S608 - our own constants
@@ -126,29 +140,6 @@ def day_spans(rows_by_day: Sequence[tuple[date, int]], most: int = COMMIT_ROWS) 
         first, rows, before = first or day, rows + count, day
     if first is not None and before is not None:
         yield first, before
-
-
-def _find_repeats(engine: duckdb.DuckDBPyConnection, told: str, lake: Lake, days: set[date]) -> None:
-    """The staged rows whose play an earlier staged row, or the lake, has already.
-
-    Rows are compared exactly, but only where a 64-bit hash of the play says that they may be equal.
-    """
-    engine.execute(
-        "CREATE TABLE doubtful AS SELECT key FROM "  # noqa: S608 - our own path
-        f"(SELECT hash(listener_id, play_id) AS key FROM {told}) GROUP BY key HAVING count(*) > 1"
-    )
-    engine.execute(
-        "CREATE TABLE repeats AS SELECT file_row_number FROM (SELECT file_row_number, "  # noqa: S608 - our own path
-        "row_number() OVER (PARTITION BY listener_id, play_id ORDER BY file_row_number) AS telling "
-        f"FROM {told} WHERE hash(listener_id, play_id) IN (FROM doubtful)) WHERE telling > 1"
-    )
-    if days & lake.days(RAW_PLAYS):
-        held = lake.reading(RAW_PLAYS, days=days, columns=["listener_id", "play_id"])
-        held.relation(engine).create_view("held_plays")
-        engine.execute(
-            "INSERT INTO repeats SELECT file_row_number "  # noqa: S608 - our own path
-            f"FROM {told} SEMI JOIN held_plays USING (listener_id, play_id) ANTI JOIN repeats USING (file_row_number)"
-        )
 
 
 def _rows_of(lake: Lake, table: Table) -> Any:

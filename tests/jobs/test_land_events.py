@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from jobs.land_events import LANDINGS, land, landed_offsets
 from tests.streaming.tastes import DAY, MIN, NOON, TODAY, erasure, play, word
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Event, Impression, SignalKind, Topic
 from warehouse.stores.lake import Lake
 from warehouse.stores.sqlite_log import SqliteLog
-from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS
+from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
 
 
 class Killed(Exception):
@@ -32,6 +33,37 @@ class DyingLake(Lake):
         if self.committed:
             super().append(*arguments, **more)
         raise Killed
+
+
+@dataclass(frozen=True)
+class OvertakenLake(Lake):
+    """A lake where another process lands the same records just before each first commit of a table."""
+
+    overtaken: list[Table]
+
+    def append(self, table: Table, *arguments: Any, **more: Any) -> None:
+        super().append(table, *arguments, **more)
+        if table not in self.overtaken:
+            self.overtaken.append(table)
+            raise CommitFailedError("overtaken")
+
+
+class SlowLake(Lake):
+    """A lake where every commit comes too late."""
+
+    def append(self, *_arguments: Any, **_more: Any) -> None:
+        raise CommitFailedError("overtaken")
+
+
+@dataclass(frozen=True)
+class RacingLake(Lake):
+    """A lake whose files are always another's before they are committed; it counts how often it was tried."""
+
+    tries: list[Any]
+
+    def _write(self, *arguments: Any) -> None:
+        self.tries.append(arguments)
+        raise CommitFailedError("overtaken")
 
 
 @pytest.fixture
@@ -128,6 +160,36 @@ def test_a_play_told_again_under_its_id_lands_once(lake: Lake, log: SqliteLog) -
     told(log, PLAYS, play("p", started_ms=NOON + DAY - MIN))  # its clock was set right, over midnight
     land_all(lake, log)
     assert received(lake) == [NOON]
+
+
+def test_a_play_told_again_under_its_id_with_any_other_time_lands_once(lake: Lake, log: SqliteLog) -> None:
+    told(log, PLAYS, play("p", started_ms=NOON))
+    land_all(lake, log)
+    told(log, PLAYS, play("p", started_ms=NOON + 5 * DAY, received_ms=NOON + 5 * DAY))
+    assert land_all(lake, log) == 0
+    assert received(lake) == [NOON]
+
+
+def test_a_landing_that_another_overtook_leaves_out_what_has_landed(lake: Lake, log: SqliteLog) -> None:
+    told(log, PLAYS, *(play(f"p{n}", started_ms=NOON + n * MIN) for n in range(3)))
+    told(log, SIGNALS, word("t1", SignalKind.LIKE))
+    assert land_all(OvertakenLake(lake.url, []), log) == 0
+    assert play_ids(lake) == ["p0", "p1", "p2"]
+
+
+def test_a_landing_that_is_overtaken_every_time_fails(lake: Lake, log: SqliteLog) -> None:
+    told(log, PLAYS, play("p"))
+    with pytest.raises(CommitFailedError):
+        land_all(SlowLake(lake.url), log)
+    assert not lake.exists(RAW_PLAYS)
+
+
+def test_rows_with_offsets_are_not_appended_again_after_a_race(lake: Lake) -> None:
+    racing = RacingLake(lake.url, [])
+    rows = RAW_PLAYS.schema.empty_table()
+    with pytest.raises(CommitFailedError):
+        racing.append(RAW_PLAYS, rows, transactions={"topic/0": 1})
+    assert len(racing.tries) == 1
 
 
 def test_one_id_of_two_listeners_is_two_plays(lake: Lake, log: SqliteLog) -> None:

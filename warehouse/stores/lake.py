@@ -139,14 +139,15 @@ class Lake:
     ) -> None:
         """Add rows in one commit. `transactions` (app id -> number) are committed with them, see `transaction`.
 
-        Raises ValueError where the columns are not the declared ones.
+        Raises ValueError where the columns are not the declared ones, and CommitFailedError where another commit
+        overtakes this one: with `transactions` at once, since it may have been theirs.
         """
         for attempt in range(APPEND_TRIES):
             try:
                 self._write(table, data, "append", metadata, transactions)
                 return
             except CommitFailedError:  # it raced a replacement: the rows are the same on the new version
-                if attempt == APPEND_TRIES - 1 or isinstance(data, pa.RecordBatchReader):
+                if transactions or attempt == APPEND_TRIES - 1 or isinstance(data, pa.RecordBatchReader):
                     raise
 
     def replace(self, table: Table, data: pa.Table, *, metadata: Mapping[str, Any] | None = None) -> None:

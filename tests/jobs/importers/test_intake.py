@@ -7,19 +7,25 @@ import io
 import json
 import shutil
 import zipfile
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs.importers.intake import Days
+from jobs.importers.intake import Days, Request, import_plays
 from jobs.importers.landing import day_spans
-from tests.jobs.importers.conftest import Importing
+from jobs.land_events import ERASURE_LANDING
+from jobs.land_events import land as land_events
+from tests.jobs.importers.conftest import NOW_MS, Importing
+from warehouse.events import ERASURES, Erasure
 from warehouse.stores.lake import Lake
-from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
+from warehouse.stores.sqlite_log import SqliteLog
+from warehouse.tables import RAW_ERASURES, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 
 DAY_MS = 86_400_000
 START_MS = 1_704_067_200_000  # 2024-01-01
@@ -126,6 +132,36 @@ def test_the_same_play_id_of_two_listeners_is_two_plays(bring: Importing) -> Non
     assert bring(bring.write("a.csv", text)).added == 2
 
 
+def told_as_p(day: int) -> str:
+    return f"listener_id,started_ms,track_id,play_id\nada,{START_MS + day * DAY_MS},1,p\n"
+
+
+def test_a_play_id_told_again_with_another_time_is_known(bring: Importing) -> None:
+    bring(bring.write("a.csv", told_as_p(0)))
+    assert bring(bring.write("b.csv", told_as_p(5))).added == 0
+
+
+@pytest.mark.parametrize("landed", [True, False], ids=["landed", "still on the log"])
+def test_a_history_may_be_imported_again_after_all_was_erased(bring: Importing, landed: Any) -> None:
+    erased_ms = NOW_MS + 1
+    file = bring.write("a.csv", plays(0, 1) + f"bob,{START_MS},1\n")
+    bring(file)
+    with closing(SqliteLog(bring.home.log)) as log:
+        log.append(ERASURES, [Erasure(listener_id="ada", received_ms=erased_ms, erasure_id="e")])
+        if landed:
+            land_events(bring.lake, log, ERASURE_LANDING)
+        again, once_more = (import_plays(Request([file]), bring.home, now_ms=erased_ms + n, log=log) for n in (1, 2))
+    assert (again.added, again.repeated, once_more.added) == (2, 1, 0)
+    assert sorted(bring.plays("listener_id", "received_ms"))[2:4] == [("ada", erased_ms + 1)] * 2
+
+
+def test_a_play_erased_alone_stays_known(bring: Importing) -> None:
+    bring(bring.write("a.csv", told_as_p(0)))
+    erased = [{"erasure_id": "e", "listener_id": "ada", "play_id": "p", "received_ms": NOW_MS + 1}]
+    bring.lake.append(RAW_ERASURES, pa.Table.from_pylist(erased, RAW_ERASURES.schema))
+    assert bring(bring.write("b.csv", told_as_p(0)), now_ms=NOW_MS + 2).added == 0
+
+
 def test_a_zip_and_the_folder_that_it_packs_tell_the_same(bring: Importing) -> None:
     record = {"endTime": "2024-01-01 12:00", "artistName": "Ada", "trackName": "Loom", "msPlayed": 60_000}
     file = bring.write("my/StreamingHistory_music_0.json", json.dumps([record]))
@@ -149,8 +185,6 @@ def test_hidden_files_of_a_folder_are_left_alone(bring: Importing) -> None:
 
 
 def test_progress_is_told_by_file_and_rows(bring: Importing) -> None:
-    from jobs.importers.intake import Request, import_plays
-
     told: list[tuple[str, int]] = []
     request = Request([bring.write("a.csv", plays(0, 1))])
     import_plays(request, bring.home, now_ms=1_750_000_000_000, progress=lambda file, rows: told.append((file, rows)))
