@@ -13,9 +13,7 @@ import pyarrow.compute as pc
 from jobs.importers.told import (
     MAX_ID_CHARS,
     MAX_LABEL_CHARS,
-    MAX_LENGTH_MS,
     MAX_NAME_CHARS,
-    MIN_STARTED_MS,
     Flags,
     Told,
     Unreadable,
@@ -23,7 +21,7 @@ from jobs.importers.told import (
 from jobs.importers.utf8 import MARK
 from warehouse.events import play_identity
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
-from warehouse.rules.plays import FUTURE_TOLERANCE_MS
+from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
 
 MAX_CONTENT_CHARS = 1_000
 _CONTROL = r"[\x00-\x1f\x7f]"
@@ -78,7 +76,7 @@ def _not_utf8(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
 
 
 def _no_length(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.less(column, 0), pc.greater(column, MAX_LENGTH_MS))
+    return pc.or_(pc.less(column, 0), pc.greater(column, LONGEST_PLAY_MS))
 
 
 def _no_id(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
@@ -95,7 +93,7 @@ def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:
 
 _ID = f"1 to {MAX_ID_CHARS} characters, none of them a control character"
 _LABEL = f"1 to {MAX_LABEL_CHARS} characters, none of them a control character"
-_LENGTH = f"0 to {MAX_LENGTH_MS} ms (a day)"
+_LENGTH = f"0 to {LONGEST_PLAY_MS} ms (a day)"
 _UTF8 = "text in UTF-8"
 _CHECKS = (
     *(_Check(name, _not_utf8, _UTF8, of_tracks=True) for name in ("artist", "title", "source_track_id")),

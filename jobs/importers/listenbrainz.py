@@ -22,8 +22,9 @@ from jobs.importers.records import (
     whole,
 )
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import MAX_LENGTH_MS, Told
+from jobs.importers.told import Told
 from warehouse.rules.identity import mbid_of
+from warehouse.rules.plays import LONGEST_PLAY_MS
 
 SOURCE = "listenbrainz"
 WANTED = "a listenbrainz_*.zip, or its listens/YYYY/M.jsonl: lines of {listened_at, track_metadata}"
@@ -80,4 +81,4 @@ def _object(value: object) -> Mapping[str, Any]:
 
 def _sensible(length_ms: int | None) -> int | None:
     """A client's claim that a listen can do without: out of bounds it is left out, not held against the listen."""
-    return length_ms if length_ms is not None and 0 < length_ms <= MAX_LENGTH_MS else None
+    return length_ms if length_ms is not None and 0 < length_ms <= LONGEST_PLAY_MS else None

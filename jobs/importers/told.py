@@ -11,10 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from warehouse.rules.quantity import DAY_MS
-
-MIN_STARTED_MS = 946_684_800_000  # 2000-01-01: no service told plays before, a zero clock and a wrong unit do
-MAX_LENGTH_MS = DAY_MS  # a longer play or track is a wrong unit, or a device left alone
 MAX_ID_CHARS = 256
 MAX_LABEL_CHARS = 64
 MAX_NAME_CHARS = 1_000

@@ -164,7 +164,7 @@ class Recommender:
 def _picked(
     snapshot: Snapshot, known: Weighed, question: Question, before: Positions, barred: Positions
 ) -> tuple[Picks, str | None]:
-    """The shelf's picks, none that was shown `before` or is `barred`; what many play where it has nothing to go by, and a sentence that says so."""
+    """The shelf's picks, none shown `before` or `barred`; where it has nothing to go by, what many play, and why."""
     count = min(question.limit, PAGED_ITEMS - len(before))
     asked = Asked(known, np.union1d(before, barred), count, question.seed)
     picks = SHELVES[question.shelf](snapshot, asked)

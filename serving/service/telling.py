@@ -27,7 +27,7 @@ from warehouse.events import (
     Topic,
     play_identity,
 )
-from warehouse.rules.plays import FUTURE_TOLERANCE_MS
+from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
 from warehouse.stores.rows import RowsUnavailable
 
 MAX_LISTENS = 1_000
@@ -105,11 +105,31 @@ def _faults(listens: Sequence[msgspec.Raw], now_ms: int) -> list[Fault]:
 
 
 def _time_faults(at: int, listen: NewListen, now_ms: int) -> list[Fault]:
-    ahead_ms = listen.started_ms - now_ms
-    if ahead_ms <= FUTURE_TOLERANCE_MS:
-        return []
-    detail = f"started_ms is {ahead_ms // 1_000:,} s in the future; wanted UTC milliseconds, at most 600 s ahead"
-    return [Fault(detail, pointer=f"/listens/{at}/started_ms")]
+    faults = {
+        "started_ms": _start_fault(listen.started_ms, now_ms),
+        "played_ms": _length_fault("played_ms", listen.played_ms),
+        "track_ms": _length_fault("track_ms", listen.track_ms),
+    }
+    return [Fault(detail, pointer=f"/listens/{at}/{name}") for name, detail in faults.items() if detail]
+
+
+def _start_fault(started_ms: int, now_ms: int) -> str | None:
+    ahead_ms = started_ms - now_ms
+    if ahead_ms > FUTURE_TOLERANCE_MS:
+        return f"started_ms is {ahead_ms // 1_000:,} s in the future; wanted UTC milliseconds, at most 600 s ahead"
+    if started_ms >= MIN_STARTED_MS:
+        return None
+    found = f"started_ms is {started_ms}; wanted UTC milliseconds, {MIN_STARTED_MS} (2000-01-01) or later"
+    meant_ms = started_ms * 1_000
+    if MIN_STARTED_MS <= meant_ms <= now_ms + FUTURE_TOLERANCE_MS:
+        return f"{found}; these look like seconds, which would be {meant_ms}"
+    return found
+
+
+def _length_fault(name: str, length_ms: int | None) -> str | None:
+    if length_ms is None or length_ms <= LONGEST_PLAY_MS:
+        return None
+    return f"{name} is {length_ms}; wanted milliseconds, at most {LONGEST_PLAY_MS} (a day)"
 
 
 class Teller:

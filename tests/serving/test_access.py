@@ -9,7 +9,7 @@ import pytest
 from serving.tokens import sign
 from tests.serving.house import NOW_MS, SECRET, House
 
-LISTEN = {"listener_id": "ada", "track_id": "t", "started_ms": 5}
+LISTEN = {"listener_id": "ada", "track_id": "t", "started_ms": NOW_MS}
 CALLS: list[tuple[str, str, Any]] = [
     ("GET", "/v1/listeners/ada/recommendations", None),
     ("GET", "/v1/listeners/ada/taste", None),

@@ -7,6 +7,7 @@ import pytest
 from serving.service.telling import MAX_LISTENS
 from tests.serving.house import NOW_MS, House, track
 from warehouse.events import PLAYS, Play
+from warehouse.rules.plays import LONGEST_PLAY_MS, MIN_STARTED_MS
 from warehouse.stores.log import LogUnavailable
 
 
@@ -41,6 +42,11 @@ def test_a_retry_without_ids_names_the_same_plays_and_counts_once(house: House) 
     [
         (listen(started_ms=-1), "/listens/1/started_ms"),
         (listen(started_ms=NOW_MS + 601_000), "/listens/1/started_ms"),
+        (listen(started_ms=1_700_000_000), "/listens/1/started_ms"),
+        (listen(started_ms=MIN_STARTED_MS - 1), "/listens/1/started_ms"),
+        (listen(played_ms=9 * 10**15), "/listens/1/played_ms"),
+        (listen(played_ms=LONGEST_PLAY_MS + 1), "/listens/1/played_ms"),
+        (listen(track_ms=LONGEST_PLAY_MS + 1), "/listens/1/track_ms"),
         (listen(listener_id=""), "/listens/1/listener_id"),
         (listen(track_id="x" * 257), "/listens/1/track_id"),
         (listen(track_id="a\u0007b"), "/listens/1/track_id"),
@@ -52,7 +58,7 @@ def test_a_retry_without_ids_names_the_same_plays_and_counts_once(house: House) 
     ],
 )
 def test_one_wrong_play_is_pointed_at_and_none_is_accepted(house: House, wrong: object, pointer: str) -> None:
-    answer = house.client.post("/v1/listens", json={"listens": [listen(), wrong, listen(started_ms=1)]})
+    answer = house.client.post("/v1/listens", json={"listens": [listen(), wrong, listen(started_ms=MIN_STARTED_MS)]})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
@@ -126,3 +132,11 @@ def test_a_log_that_is_away_is_reported_before_anybody_is_refused(house: House) 
     answer = house.client.get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (503, False)
     assert "log.db" in answer.json()["problems"][0]
+
+
+def test_a_start_in_seconds_is_told_what_it_would_be_in_milliseconds(house: House) -> None:
+    answer = house.client.post("/v1/listens", json={"listens": [listen(started_ms=1_700_000_000)]})
+    assert answer.json()["detail"] == (
+        "started_ms is 1700000000; wanted UTC milliseconds, 946684800000 (2000-01-01) or later; "
+        "these look like seconds, which would be 1700000000000"
+    )

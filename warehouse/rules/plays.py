@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from warehouse.rules.quantity import MINUTE_MS, SECOND_MS, Quantity
+from warehouse.rules.quantity import DAY_MS, MINUTE_MS, SECOND_MS, Quantity
 
 PLAY_THRESHOLD_MS = 30 * SECOND_MS
 SAME_PLAY_MS = 60 * SECOND_MS
 UNKNOWN_TRACK_MS = 2**52  # longer than any track, so that half a minute decides
 SKIPPED = "skip"
+MIN_STARTED_MS = 946_684_800_000  # 2000-01-01: no service told plays before, a zero clock and a wrong unit do
+LONGEST_PLAY_MS = DAY_MS  # a longer play or track is a wrong unit, or a device left alone
 FUTURE_TOLERANCE_MS = 10 * MINUTE_MS  # a player's clock may run ahead by this much
 
 
