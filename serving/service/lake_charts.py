@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from serving.service.ports import Chart, Place
+from warehouse.stores.rows import RowsUnavailable
 from warehouse.tables import CHARTS_DAILY
 
 if TYPE_CHECKING:
@@ -37,8 +40,8 @@ class LakeCharts:
         self._kept: dict[tuple[date, str], Chart | None] = {}
 
     def chart(self, day: date | None, country: str) -> Chart | None:
-        """That day's, or the newest; None where there is none."""
-        with self._turn:
+        """That day's, or the newest; None where there is none. Raises `RowsUnavailable`."""
+        with self._turn, _translated():
             lake = self._current_lake()
             wanted = day or (self._days[-1] if self._days else None)
             if wanted is None or wanted not in self._days:
@@ -54,11 +57,11 @@ class LakeCharts:
             self._lake = self._open_lake()
         now = self._seconds()
         if self._looked is None or now - self._looked >= LOOK_SECONDS:
-            self._looked = now
             version = self._lake.version(CHARTS_DAILY)
             if version != self._version:
                 self._version, self._days = version, tuple(sorted(self._lake.days(CHARTS_DAILY, version)))
                 self._kept.clear()
+            self._looked = now
         return self._lake
 
     def _read(self, lake: Lake, day: date, country: str) -> Chart | None:
@@ -67,3 +70,16 @@ class LakeCharts:
         columns = (rows.column(name).to_pylist() for name in ("rank", "track_id", "plays", "listeners"))
         places = tuple(Place(*values) for values in zip(*columns, strict=True))
         return Chart(day, places) if places else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Whatever a lake that is away raises, as `RowsUnavailable`."""
+    from deltalake.exceptions import DeltaError  # the lake's client, which is loaded when a chart is asked for
+
+    from warehouse.stores.lake import NoSuchTable
+
+    try:
+        yield
+    except (DeltaError, NoSuchTable, OSError, pa.ArrowException) as error:
+        raise RowsUnavailable(f"the lake: could not read {CHARTS_DAILY.name}: {error}") from error
