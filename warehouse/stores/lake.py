@@ -225,13 +225,7 @@ class Lake:
 
     def content_hash(self, table: Table) -> str:
         """A hash of what it holds, whatever the order of its rows, its files, and when they were told."""
-        import duckdb
-
-        rows = self.dataset(table)  # noqa: F841  # DuckDB reads it by its name
-        content = ", ".join(f'"{column}"' for column in table.content)
-        query = f"SELECT count(*), sum(hash({content})), bit_xor(hash({content})) FROM rows"  # noqa: S608  # our names
-        found = duckdb.execute(query).fetchone()
-        return blake2b(repr(found).encode(), digest_size=12).hexdigest()
+        return hash_of(self.reading(table).relation(), table)
 
     def changed_days(self, table: Table, since: int | None) -> set[date]:
         """Days whose rows were added or removed after version `since`; all of them where it is None or forgotten.
@@ -313,6 +307,13 @@ def read(
     day = date.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     store = Lake(lake or Home.from_environment(os.environ).lake_url)
     return store.reading(TABLES[name], as_of=day, version=version, columns=columns)
+
+
+def hash_of(rows: duckdb.DuckDBPyRelation, table: Table) -> str:
+    """The content hash of a table's rows, wherever they come from: equal rows in any order, equal hash."""
+    content = ", ".join(f'"{column}"' for column in table.content)
+    [found] = rows.aggregate(f"count(*), sum(hash({content})), bit_xor(hash({content}))").fetchall()
+    return blake2b(repr(found).encode(), digest_size=12).hexdigest()
 
 
 def day_after_newest(days: Iterable[date]) -> date | None:
