@@ -5,6 +5,9 @@ Both minimise the loss of `models.als` from one configuration and end in one mod
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pyarrow as pa
 from pyspark.ml.recommendation import ALS
@@ -16,11 +19,14 @@ from models.als import AlsConfig, AlsModel
 from models.als_training import fit_als, from_mllib
 from models.base import Interactions
 
+CHECKPOINT_ITERATIONS = 3  # each iteration's factors rest on the one before: a long chain of them overflows the stack
+
 
 def fit(run: JobRun, interactions: Interactions, config: AlsConfig) -> AlsModel:
     """The model by the engine that the wiring names."""
     if run.wiring.als_engine == "mllib":
-        return fit_mllib(weights_frame(run.spark, interactions), interactions.tracks, config)
+        with checkpoints(run.spark, run.lake.url):
+            return fit_mllib(weights_frame(run.spark, interactions), interactions.tracks, config)
     return fit_als(interactions, config)
 
 
@@ -29,6 +35,7 @@ def fit_mllib(weights: DataFrame, tracks: int, config: AlsConfig) -> AlsModel:
 
     MLlib's confidence is 1 + alpha r and its penalty lambda n, so alpha and lambda go in as they are (its
     `implicitPrefs` objective: Hu et al. 2008 with the weighting of Zhou et al. 2008). Raises ValueError for nu = 0.
+    Within `checkpoints` it fits in any number of iterations; without, a dozen overflow the stack of Spark's tasks.
     """
     learner = ALS(
         rank=config.factors,
@@ -40,11 +47,24 @@ def fit_mllib(weights: DataFrame, tracks: int, config: AlsConfig) -> AlsModel:
         userCol="listener",
         itemCol="track",
         ratingCol="weight",
-        checkpointInterval=-1,
+        checkpointInterval=CHECKPOINT_ITERATIONS,
     )
     factors = learner.fit(weights).itemFactors.orderBy("id").toArrow()
     vectors = np.stack(factors["features"].to_numpy()).astype(np.float32)
     return from_mllib(factors["id"].to_numpy().astype(np.int64), vectors, tracks, config)
+
+
+@contextmanager
+def checkpoints(spark: SparkSession, lake_url: str) -> Iterator[None]:
+    """A folder beside the tables, where every executor can write, for what MLlib puts down on its way."""
+    context = spark.sparkContext
+    context.setCheckpointDir(f"{lake_url}/.checkpoints")
+    try:
+        yield
+    finally:
+        assert context._jvm is not None  # noqa: S101  # for the type checker: a session that runs has a JVM
+        folder = context._jvm.org.apache.hadoop.fs.Path(context.getCheckpointDir())
+        folder.getFileSystem(context._jsc.hadoopConfiguration()).delete(folder, True)
 
 
 def weights_frame(spark: SparkSession, interactions: Interactions) -> DataFrame:
