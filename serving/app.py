@@ -20,6 +20,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Receive, Scope, Send
 
 from serving.access import Access
+from serving.browsers import browser_check
 from serving.documented import with_bodies, with_token
 from serving.listeners import listener_routes
 from serving.listens import listen_routes
@@ -185,6 +186,7 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     litestar = Litestar(
         routes,
         lifespan=[services.running],
+        before_request=browser_check(any_host=bool(config.secret)),
         exception_handlers=handlers(services.meters.rows_errors.inc),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),

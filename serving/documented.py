@@ -19,6 +19,7 @@ _WHEN = {
     404: "There is no such track",
     410: "The cursor is of a model that no longer answers",
     413: "The body is too large",
+    415: "The Content-Type is not application/json",
     503: "A store is away; Retry-After says when to come back",
 }
 

@@ -23,7 +23,7 @@ def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
     @post(
         "/v1/listens",
         status_code=ACCEPTED,
-        responses=problems(400, 401, 403, 413, 503),
+        responses=problems(400, 401, 403, 413, 415, 503),
         summary=f"Tell 1 to {MAX_LISTENS:,} plays",
         tags=["listens"],
     )
@@ -36,7 +36,7 @@ def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
     @post(
         "/v1/signals",
         status_code=ACCEPTED,
-        responses=problems(400, 401, 403, 413, 503),
+        responses=problems(400, 401, 403, 413, 415, 503),
         summary="Say something of a track",
         tags=["listens"],
     )

@@ -128,7 +128,7 @@ class House:
         stores = Stores(_FaultyRows(self), _FaultyStream(self), self.registry, self.charts)
         config = ApiConfig(secret=secret, reload_seconds=3_600)
         self.api: Api = create_app(stores, clock=lambda: self.now_ms, config=config)
-        self.client = TestClient(app=self.api)
+        self.client = TestClient(app=self.api, base_url="http://127.0.0.1:8000")
         cards = {
             name: TrackCard(name, f"Song {name.split('/')[1]}", f"Band {name[2]}", "Album", track_ms=180_000)
             for name in TRACKS

@@ -24,8 +24,9 @@ def parsed(command: str) -> tuple[str, str, dict[str, str], str | None]:
         match word:
             case "-X":
                 method = next(words)
-            case "-d":
-                body = next(words)
+            case "--json":  # a POST with its Content-Type
+                method, body = "POST", next(words)
+                headers["Content-Type"] = "application/json"
             case "-H":
                 name, _, value = next(words).partition(": ")
                 headers[name] = value

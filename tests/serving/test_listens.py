@@ -73,7 +73,7 @@ def test_every_wrong_play_of_a_body_is_named(house: House) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"listens": []}', b"[]", b'{"listens": 3}', b"\xff\xfe"])
 def test_a_body_that_holds_no_plays_is_a_bad_request(house: House, body: bytes) -> None:
-    answer = house.client.post("/v1/listens", content=body)
+    answer = house.client.post("/v1/listens", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["pointer"] in ("", "/listens")
 

@@ -7,6 +7,8 @@ from serving.docs_page import PROBLEMS
 from tests.serving.house import House, track
 from warehouse.stores.rows import RowsUnavailable
 
+JSON = {"Content-Type": "application/json"}
+
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "name"),
@@ -28,7 +30,7 @@ from warehouse.stores.rows import RowsUnavailable
         ("GET", "/v1/charts?day=yesterday", 400, "invalid-request"),
         ("GET", "/v1/charts?country=Austria", 400, "invalid-request"),
         ("GET", "/v1/listeners/ada/plays?cursor=x", 400, "invalid-request"),
-        ("POST", "/v1/recommendations", 400, "invalid-request"),
+        ("POST", "/v1/recommendations", 415, "unsupported-media-type"),
     ],
 )
 def test_every_refusal_is_a_problem_document(house: House, method: str, path: str, status: int, name: str) -> None:
@@ -48,7 +50,7 @@ def test_a_wrong_parameter_is_named(house: House) -> None:
 
 
 def test_a_body_beyond_two_mebibytes_is_too_large(house: House) -> None:
-    answer = house.client.post("/v1/listens", content=b" " * ((2 << 20) + 1))
+    answer = house.client.post("/v1/listens", content=b" " * ((2 << 20) + 1), headers=JSON)
     assert answer.status_code == 413
     assert answer.json()["type"] == "/docs#problem-request-entity-too-large"
 
