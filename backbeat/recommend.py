@@ -19,6 +19,7 @@ from serving.service.lake_charts import LakeCharts
 from serving.service.reader import Reader
 from serving.service.recommending import Question
 from serving.service.shelves import Shelf
+from warehouse.events import MAX_ID_CHARACTERS
 from warehouse.stores.rows import RowsUnavailable
 
 
@@ -72,8 +73,8 @@ def _question(listener: str, shelf: str, count: int, seed: int | None) -> Questi
         raise BadUsage(f"there is no shelf {shelf!r}; wanted one of {', '.join(Shelf)}")
     if not 1 <= count <= MAX_LIMIT:
         raise BadUsage(f"-n is {count}; wanted 1 to {MAX_LIMIT}")
-    if not 1 <= len(listener) <= 256:
-        raise BadUsage(f"a listener's id has {len(listener)} characters; wanted 1 to 256")
+    if not 1 <= len(listener) <= MAX_ID_CHARACTERS:
+        raise BadUsage(f"a listener's id has {len(listener)} characters; wanted 1 to {MAX_ID_CHARACTERS}")
     return Question(listener, Shelf(shelf), count, seed)
 
 

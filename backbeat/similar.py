@@ -11,6 +11,7 @@ from backbeat.recommend import opened_reader
 from backbeat.settings import Settings
 from serving.parameters import MAX_LIMIT
 from serving.service.library import UnknownTrack
+from warehouse.events import MAX_ID_CHARACTERS
 
 
 def similar(
@@ -29,8 +30,8 @@ def similar(
     """
     if not 1 <= n <= MAX_LIMIT:
         raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
-    if not 1 <= len(track) <= 256:
-        raise BadUsage(f"a track's id has {len(track)} characters; wanted 1 to 256")
+    if not 1 <= len(track) <= MAX_ID_CHARACTERS:
+        raise BadUsage(f"a track's id has {len(track)} characters; wanted 1 to {MAX_ID_CHARACTERS}")
     with opened_reader(Settings.from_environment()) as reader:
         try:
             answer = reader.library().similar(track, n)

@@ -7,11 +7,10 @@ from pyspark.sql import functions as F
 
 from jobs.intervals import Input
 from jobs.run import JobRun
-from warehouse.tables import CHARTS_DAILY, CORE_PLAYS
+from warehouse.tables import CHARTS_DAILY, CORE_PLAYS, EVERYWHERE
 
 PLAYS = Input(CORE_PLAYS)
 PLACES = 100
-EVERYWHERE = "all"
 
 
 def main(run: JobRun) -> None:

@@ -24,7 +24,7 @@ from serving.browsers import browser_check
 from serving.documented import with_bodies, with_token
 from serving.listeners import listener_routes
 from serving.listens import listen_routes
-from serving.meters import NO_MODEL, Meters
+from serving.meters import Meters
 from serving.operations import operation_routes
 from serving.parameters import MAX_BODY_BYTES
 from serving.problems import handlers
@@ -32,6 +32,7 @@ from serving.recommendations import NewQuestions, recommendation_routes
 from serving.service.background import Repeated
 from serving.service.impressions import ImpressionLog
 from serving.service.ports import Charts, Clock, Models, Stream
+from serving.service.published import NO_MODEL
 from serving.service.reader import Reader
 from serving.service.telling import NewListens, NewSignal, Teller
 from serving.tracks import track_routes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from serving.problems import MEDIA_TYPE, Problem
 
+ACCEPTED = 202
 _REFERENCE = "#/components/schemas/{name}"
 _WHEN = {
     400: "The request is wrong; `errors` says where",
@@ -52,8 +52,3 @@ def with_token(document: dict[str, Any], open_paths: Sequence[str]) -> dict[str,
             for operation in operations.values():
                 operation["security"] = [{}, {"listenerToken": []}]
     return document
-
-
-def title_of(status: str) -> str:
-    """`200 OK`."""
-    return f"{status} {HTTPStatus(int(status)).phrase}"

@@ -9,14 +9,12 @@ from litestar.params import FromPath
 from serving.access import Access
 from serving.answers import Erased, PlaysAnswer, TasteAnswer
 from serving.caching import FRESH
-from serving.documented import problems
+from serving.documented import ACCEPTED, problems
 from serving.parameters import Cursor, Limit, path_id
 from serving.problems import Fault, invalid
 from serving.service.cursors import CursorBroken
 from serving.service.histories import Histories
 from serving.service.telling import Teller
-
-ACCEPTED = 202
 
 
 def listener_routes(histories: Histories, teller: Teller, access: Access) -> list[HTTPRouteHandler]:

@@ -11,10 +11,8 @@ from litestar.params import RawBody
 
 from serving.access import Access
 from serving.answers import ListensAccepted, SignalAccepted
-from serving.documented import problems
+from serving.documented import ACCEPTED, problems
 from serving.service.telling import MAX_LISTENS, Teller, read_listens, read_signal
-
-ACCEPTED = 202
 
 
 def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:

@@ -16,7 +16,7 @@ from serving.documented import problems
 from serving.parameters import CountryCode, Limit, path_id
 from serving.problems import Refused
 from serving.service.library import Library, UnknownTrack
-from serving.service.ports import EVERYWHERE
+from warehouse.tables import EVERYWHERE
 
 Day = Annotated[date | None, QueryParameter(description="the UTC day; the newest with a chart by default")]
 

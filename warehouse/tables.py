@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 DAY = "day"
+EVERYWHERE = "all"  # in place of a country, in a chart
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from models.artifact import Artifact
 from warehouse.events import Event, Topic
 
 Clock = Callable[[], int]  # UTC ms
-EVERYWHERE = "all"
 
 
 class Stream(Protocol):

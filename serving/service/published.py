@@ -13,7 +13,8 @@ from models.base import ModelBroken, Positions, TrackId
 from models.registry import NoSuchVersion
 from serving.service.ports import Models
 
-_EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1)
+NO_MODEL = "none"  # in place of a version, before the first
 _log = logging.getLogger("backbeat.serving")
 
 
@@ -30,7 +31,7 @@ class Snapshot:
 
         Plays of later days count in full.
         """
-        return (self.artifact.as_of - timedelta(days=1) - _EPOCH).days
+        return (self.artifact.as_of - timedelta(days=1) - EPOCH).days
 
     def position(self, track_id: str) -> int | None:
         """Where the models keep the track, or None where they don't know it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 
 from models.als import AlsModel
 from models.base import Positions
@@ -12,11 +12,10 @@ from models.popularity import Popularity
 from models.repeat import Repeat
 from serving.answers import Cite
 from serving.service.listening import TrackHistory, Weighed
-from serving.service.published import Snapshot
+from serving.service.published import EPOCH, Snapshot
 from serving.service.shelves import CURRENT, Picks
 from warehouse.taste import TrackCard
 
-_EPOCH = date(1970, 1, 1)
 _MONTHS = [
     "January",
     "February",
@@ -119,7 +118,7 @@ def tracks_told_of(snapshot: Snapshot, known: Weighed, picks: Picks) -> list[str
 
 def _how_often(history: TrackHistory) -> str:
     """`12 times since May 2014`, or `once, on 3 May 2014`."""
-    day = _EPOCH + timedelta(days=history.since_day)
+    day = EPOCH + timedelta(days=history.since_day)
     if history.plays == 1:
         return f"once, on {day.day} {_MONTHS[day.month - 1]} {day.year}"
     times = "twice" if history.plays == 2 else f"{history.plays:,} times"

@@ -12,14 +12,14 @@ from serving.answers import Item, Recommendations
 from serving.service.cards import Cards
 from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
 from serving.service.listening import Listeners, Weighed, in_order, positions_of
-from serving.service.ports import EVERYWHERE, Charts, Clock
-from serving.service.published import Published, Snapshot
+from serving.service.ports import Charts, Clock
+from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
 from serving.service.shelves import SHELVES, Asked, Picks, Shelf, standing_in
 from warehouse.events import Impression
+from warehouse.tables import EVERYWHERE
 
 CHARTS_SOURCE = "charts"
-NO_MODEL = "none"
 _STANDS_IN = {
     Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what many play.",
     Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what many play.",

@@ -25,12 +25,13 @@ from models.registry import Registry
 from models.repeat import Repeat
 from models.transitions import Transitions, TransitionsConfig
 from serving.app import Api, ApiConfig, Stores, create_app
-from serving.service.ports import EVERYWHERE, Chart, Place
+from serving.service.ports import Chart, Place
 from streaming.embedded import EmbeddedStream
 from warehouse.events import IMPRESSIONS, PLAYS, Event, Impression, Topic
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
+from warehouse.tables import EVERYWHERE
 from warehouse.taste import CATALOG, TrackCard
 
 AS_OF = date(2026, 5, 4)

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 
 from serving.service.lake_charts import LakeCharts
-from serving.service.ports import EVERYWHERE, Chart, Place
+from serving.service.ports import Chart, Place
 from warehouse.stores.lake import Lake
 from warehouse.stores.rows import RowsUnavailable
-from warehouse.tables import CHARTS_DAILY
+from warehouse.tables import CHARTS_DAILY, EVERYWHERE
 
 DAY = date(2026, 5, 2)
 
