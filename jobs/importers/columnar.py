@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from jobs.importers.sample import Sample
+from jobs.importers.sample import HEAD_BYTES, Sample
 from jobs.importers.told import BATCH_ROWS, MAX_LINE_BYTES, ImportRefused, Unreadable
 from jobs.importers.utf8 import Utf8File
 
@@ -58,10 +58,14 @@ def parquet_slabs(path: Path, name: str, columns: Sequence[str]) -> Iterator[Sla
 def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool) -> Iterator[Slab]:
     """All columns, as text, named `0`, `1`, ...; a line is the number of a record, from 1, the header included.
 
-    Raises `ImportRefused` where a line is longer than `MAX_LINE_BYTES`.
+    Raises `ImportRefused` where a line is longer than `MAX_LINE_BYTES`, or a header than `HEAD_BYTES`.
     """
-    if header and len(sample.text.splitlines()) < 2 and len(sample.head) < MAX_LINE_BYTES:
-        return
+    if header and len(sample.text.splitlines()) < 2:
+        if len(sample.head) < HEAD_BYTES:
+            return
+        raise ImportRefused(
+            f"reading {sample.name}: found a first line of {HEAD_BYTES:,} bytes or more; wanted a shorter header"
+        )
     torn: list[Unreadable] = []
     first = 2 if header else 1
     try:

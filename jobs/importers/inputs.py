@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,8 @@ CHUNK_BYTES = 1 << 20
 _ZIP_MAGIC = b"PK\x03\x04"
 _EMPTY_ZIP_MAGIC = b"PK\x05\x06"
 _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _file(path: Path, name: str, scratch: Path, limits: ArchiveLimits, *, alone:
 def _members(path: Path, name: str, scratch: Path, limits: ArchiveLimits) -> Iterator[Input]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
+            members = [member for member in archive.infolist() if not member.filename.endswith("/")]
             _refuse_unsafe(name, members, limits)
             for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
                 unpacked = scratch / f"{zlib.crc32(name.encode()):08x}-{number}"
@@ -94,6 +97,10 @@ def _members(path: Path, name: str, scratch: Path, limits: ArchiveLimits) -> Ite
                 yield Input(f"{name}/{member.filename}", unpacked, alone=False)
                 unpacked.unlink()
     except _DAMAGES as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise ImportRefused(
+                f"unpacking {name}: found no space left under {scratch}; wanted room for all that it holds"
+            ) from error
         raise ImportRefused(f"reading {name}: found a damaged zip archive ({error}); wanted a whole one") from error
 
 
@@ -118,6 +125,8 @@ def _refuse_unsafe(name: str, members: Sequence[zipfile.ZipInfo], limits: Archiv
 def _complaint(member: zipfile.ZipInfo, limits: ArchiveLimits) -> str | None:
     """What is wrong with a member before any of it is unpacked, and what was wanted; None where nothing is."""
     path = PurePosixPath(member.filename.replace("\\", "/"))
+    if not path.parts:
+        return f"a member named {member.filename!r}, which names no file; wanted plain relative names"
     if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
         return f"a member named {member.filename!r}, which leaves its folder; wanted plain relative names"
     if member.flag_bits & 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ BAD_FILES = {
     "a zip that leaves its folder": ("plays.zip", archive({"../plays.csv": PLAYS}), "leaves its folder"),
     "a zip with an absolute name": ("plays.zip", archive({"/etc/plays.csv": PLAYS}), "leaves its folder"),
     "a zip with a drive": ("plays.zip", archive({"C:\\plays.csv": PLAYS}), "leaves its folder"),
+    "a zip with a member named a dot": ("plays.zip", archive({".": PLAYS}), r"'\.', which names no file; wanted"),
+    "a header of 80 KB": (
+        "plays.csv",
+        PLAYS.replace(b"\n", b"," + b"x" * 80_000 + b"\n", 1),
+        "found a first line of 65,536 bytes or more; wanted a shorter header",
+    ),
     "an encrypted zip": ("plays.zip", encrypted(), "encrypted; wanted an archive without a password"),
     "an empty zip": ("plays.zip", archive({}), "found no files"),
     "a zip of nothing known": ("plays.zip", archive({"a.txt": b"hello", "b.txt": b"you"}), "found 2 files that none"),
@@ -100,6 +107,16 @@ def test_an_archive_beyond_the_limits_is_refused_before_anything_is_unpacked(
     file = bring.write("plays.zip", archive({f"{i}.csv": PLAYS for i in range(3)}))
     with pytest.raises(ImportRefused, match=r"found 3 files of 156 bytes unpacked; wanted at most"):
         list(inputs([file], tmp_path / "nowhere", limits))
+
+
+def test_a_full_disk_is_not_taken_for_a_damaged_archive(bring: Importing, tmp_path: Path) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    file = bring.write("plays.zip", archive({"plays.csv": PLAYS}))
+    (tmp_path / f"{zlib.crc32(b'plays.zip'):08x}-0").symlink_to(full)  # where the member is unpacked to
+    with pytest.raises(ImportRefused, match=r"unpacking plays\.zip: found no space left under .*; wanted room"):
+        list(inputs([file], tmp_path))
 
 
 def test_a_path_where_nothing_is_is_refused(bring: Importing) -> None:
