@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 
 from backbeat.output import BAD_USAGE, FAILED, INTERRUPTED, BadUsage, CommandFailed, notice
 from backbeat.settings import SettingError
+from warehouse.stores.lock import LakeLocked
 
 # name -> where it is; a command module is imported when its name is typed, so that each starts as fast as it can.
 COMMANDS = {
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not isinstance(error, CycloptsError):  # cyclopts has printed its own
             notice(f"backbeat: {error}")
         sys.exit(BAD_USAGE)
-    except (CommandFailed, SettingError) as error:
+    except (CommandFailed, SettingError, LakeLocked, OSError) as error:
         notice(f"backbeat: {error}")
         sys.exit(FAILED)
     except KeyboardInterrupt:

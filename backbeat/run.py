@@ -16,11 +16,13 @@ from backbeat.wiring import now_ms, open_lake, open_ledger, open_log, open_rows,
 from jobs.plan import PLANS, Plan, Step
 from jobs.run import Wiring
 from jobs.runbook import advice
-from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute, steps_from
+from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock, LakeLocked
 from warehouse.stores.runs import RunLedger, Status
 from warehouse.tables import RAW_PLAYS, TABLES
+
+RESUMABLE = 100  # runs of a plan that are looked through for one to resume
 
 
 def run(
@@ -103,7 +105,7 @@ def tell(document: dict[str, Any]) -> None:
         (step["step"], step["read"], step["written"], step["days"], step["seconds"], _told(step["facts"]))
         for step in document["steps"]
     ]
-    title = f"{document['plan']} as of {document['as_of']}"
+    title = f"{document['plan']} as of {document['as_of']}" if document["as_of"] else document["plan"]
     console().print(table(title, ["step", "rows read", "rows written", "days", "seconds", ""], rows))
     hashes = list(document["tables"].items())
     console().print(table("tables", ["table", "content hash"], hashes))
@@ -132,19 +134,20 @@ def _execution(name: str, as_of: str | None, only: Sequence[str], resume: bool) 
 
 
 def _resumed(plan: Plan, ledger: RunLedger) -> Execution | None:
-    for last in ledger.last(1, plan.name):
-        if last.status is Status.DONE:
+    """The newest run that failed, from where it failed, unless a later run has done all that it was asked to do."""
+    done_since: set[str] = set()
+    runs = ledger.last(RESUMABLE, plan.name)
+    if not runs:
+        raise CommandFailed(f"cannot resume {plan.name}: it has never run")
+    for last in runs:
+        finished = {step.step for step in last.steps if step.status is Status.DONE}
+        left = [name for name in last.asked if name not in finished]
+        if last.status is not Status.DONE and not set(last.asked) <= done_since:
+            return Execution(plan, [plan.step(name) for name in left], last.as_of) if left else None
+        if last.status is Status.DONE and set(last.asked) == {step.name for step in plan.steps}:
             return None
-        unfinished = [step.step for step in last.steps if step.status is not Status.DONE]
-        first = unfinished[0] if unfinished else _after(plan, [step.step for step in last.steps])
-        return Execution(plan, list(steps_from(plan, first)), last.as_of)
-    raise CommandFailed(f"cannot resume {plan.name}: it has never run")
-
-
-def _after(plan: Plan, done: Sequence[str]) -> str:
-    """The step after the last one done: a run that was resumed has done only the later ones itself."""
-    names = [step.name for step in plan.steps]
-    return names[min(names.index(done[-1]) + 1, len(names) - 1)] if done else names[0]
+        done_since |= finished
+    return None
 
 
 def _plan(name: str) -> Plan:
@@ -168,11 +171,13 @@ def _tell_plan(execution: Execution, json: bool) -> None:
     console().print(table(f"{execution.plan.name}: {execution.plan.doc}", ["step", "reads", "writes", "what"], rows))
 
 
-def _document(execution: Execution, as_of: date, done: Sequence[StepDone], hashes: dict[str, str]) -> dict[str, Any]:
+def _document(
+    execution: Execution, as_of: date | None, done: Sequence[StepDone], hashes: dict[str, str]
+) -> dict[str, Any]:
     facts = {name: value for step in done for name, value in step.facts.items()}
     return {
         "plan": execution.plan.name,
-        "as_of": as_of.isoformat(),
+        "as_of": as_of.isoformat() if as_of else None,
         "steps": [asdict(step) for step in done],
         "tables": hashes,
         "model_version": facts.get("model_version"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from jobs.run import JobRun, StepRefused
 from warehouse.stores.lake import Lake
 from warehouse.tables import CORE_PLAYS, FEATURES_MATRIX, Table
 
 LOOK_BACK_DAYS = 28
-LEAST_DAYS = 7  # with fewer days behind it, a day's volume is not judged
+LEAST_DAYS = 7  # with fewer days behind it, only an empty day is refused
+LEAST_PLAYS = 100  # where the median day has fewer counted plays, a day may well be empty
 LOWEST_SHARE, HIGHEST_SHARE = 0.1, 10.0  # of the median day's counted plays
 
 
@@ -28,11 +29,18 @@ class Finding:
 
 def main(run: JobRun) -> None:
     """Raise `StepRefused` with every finding, where there are any."""
-    findings = [*torn_rows(run.lake, CORE_PLAYS, run.as_of), *volume(daily_counts(run.lake, run.as_of), run.as_of)]
+    findings = torn_rows(run.lake, CORE_PLAYS, run.as_of)
+    findings += volume(daily_counts(run.lake, run.as_of), judged_day(run))
     findings += empty_matrix(run.lake)
     run.tally.read += run.lake.count(CORE_PLAYS)
     if findings:
         raise StepRefused("the data is not fit to learn from: " + "; ".join(map(str, findings)))
+
+
+def judged_day(run: JobRun) -> date:
+    """The last day before `as_of` that is over: today's plays have only begun to come in."""
+    today = datetime.fromtimestamp(run.wiring.clock_ms() / 1_000, UTC).date()
+    return min(run.as_of, today) - timedelta(days=1)
 
 
 def torn_rows(lake: Lake, table: Table, as_of: date) -> list[Finding]:
@@ -58,17 +66,20 @@ def daily_counts(lake: Lake, as_of: date) -> dict[date, int]:
     return dict(rows.filter("counts").aggregate("day, count(*)", "day").fetchall())
 
 
-def volume(counts: dict[date, int], as_of: date) -> list[Finding]:
-    """The last day against the median of the four weeks before it."""
-    last = as_of - timedelta(days=1)
+def volume(counts: dict[date, int], last: date) -> list[Finding]:
+    """The last day against the median of the four weeks before it. Where few play, days may well differ."""
     found = counts.get(last, 0)
-    if found == 0:
-        return [Finding(f"counted plays on {last}", "none", "some: the day is empty")]
     window = [last - timedelta(days=back) for back in range(1, LOOK_BACK_DAYS + 1)]
     past = sorted(counts[day] for day in window if day in counts)
+    usual = past[len(past) // 2] if past else 0
+    if not counts:
+        return [Finding("counted plays", "none", "some")]
+    if usual < LEAST_PLAYS:
+        return []
+    if found == 0:
+        return [Finding(f"counted plays on {last}", "none", "some: the day is empty")]
     if len(past) < LEAST_DAYS:
         return []
-    usual = past[len(past) // 2]
     if LOWEST_SHARE * usual <= found <= HIGHEST_SHARE * usual:
         return []
     wanted = f"{LOWEST_SHARE:g} to {HIGHEST_SHARE:g} times the {usual:,} of the median day of four weeks"

@@ -13,7 +13,7 @@ from jobs.run import JobRun
 from warehouse.rules.plays import PLAY_THRESHOLD_MS, SKIPPED, UNKNOWN_TRACK_MS, counts_as_play, same_play
 from warehouse.sources import SOURCES, UNKNOWN_SOURCE
 from warehouse.stores.lake import Lake
-from warehouse.tables import CORE_PLAYS, CORE_TRACKS, RAW_ERASURES, RAW_PLAYS
+from warehouse.tables import CORE_PLAYS, CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, Table
 
 # A play just before midnight may be the same as one just after it.
 PLAYS = Input(RAW_PLAYS, before=1, after=1)
@@ -125,35 +125,48 @@ def _by_source(values: dict[str, int], otherwise: int) -> Column:
 
 def renamed_days(lake: Lake) -> set[date]:
     """Days with a play of a track whose track_id is not what it was when core.plays was last written."""
-    before = lake.commit_metadata(CORE_PLAYS).get("inputs", {}).get(CORE_TRACKS.name)
-    if before is None or before == lake.version(CORE_TRACKS):
+    before = _known_version(lake, CORE_TRACKS)
+    if before is None or not lake.changed(CORE_TRACKS, before):
         return set()
-    old, new = lake.dataset(CORE_TRACKS, before), lake.dataset(CORE_TRACKS)  # noqa: F841  # DuckDB reads them by name
-    plays = lake.dataset(RAW_PLAYS)  # noqa: F841  # likewise
-    rows = duckdb.execute(
-        """
-        WITH renamed AS (
-            SELECT source_track_id FROM new LEFT JOIN old USING (source_track_id)
-            WHERE new.track_id <> coalesce(old.track_id, source_track_id)
-        )
-        SELECT DISTINCT day FROM plays SEMI JOIN renamed USING (source_track_id)
-        """
-    ).fetchall()
-    return {day for (day,) in rows}
+    try:
+        old = lake.read(CORE_TRACKS, version=before)
+    except FileNotFoundError:  # retention has taken that version's files
+        return lake.days(RAW_PLAYS)
+    with duckdb.connect() as connection:
+        connection.register("old", old)
+        connection.register("new", lake.dataset(CORE_TRACKS))
+        connection.register("plays", lake.dataset(RAW_PLAYS))
+        return {day for (day,) in connection.sql(_RENAMED).fetchall()}
 
 
 def erased_days(lake: Lake) -> set[date]:
-    """Days that core.plays still holds of plays, or listeners, that have been taken back since it was written."""
-    before = lake.commit_metadata(CORE_PLAYS).get("inputs", {}).get(RAW_ERASURES.name)
-    newest = lake.version(RAW_ERASURES)
-    if newest is None or before == newest or not lake.exists(CORE_PLAYS):
+    """Days of which core.plays holds plays that have been taken back since it was last written."""
+    if not lake.exists(CORE_PLAYS) or not lake.changed(RAW_ERASURES, _known_version(lake, RAW_ERASURES)):
         return set()
-    erasures, plays = lake.dataset(RAW_ERASURES), lake.dataset(CORE_PLAYS)  # noqa: F841  # DuckDB reads them by name
-    rows = duckdb.execute(
-        """
-        SELECT DISTINCT day FROM plays SEMI JOIN erasures
-        ON plays.listener_id = erasures.listener_id
-        AND coalesce(erasures.play_id, plays.play_id) = plays.play_id
-        """
-    ).fetchall()
-    return {day for (day,) in rows}
+    with duckdb.connect() as connection:
+        connection.register("erasures", lake.dataset(RAW_ERASURES))
+        connection.register("raw", lake.dataset(RAW_PLAYS))
+        connection.register("plays", lake.dataset(CORE_PLAYS))
+        return {day for (day,) in connection.sql(_ERASED).fetchall()}
+
+
+def _known_version(lake: Lake, table: Table) -> int | None:
+    version = lake.commit_metadata(CORE_PLAYS).get("inputs", {}).get(table.name)
+    return None if version is None else int(version)
+
+
+_RENAMED = """
+WITH renamed AS (
+    SELECT source_track_id FROM new LEFT JOIN old USING (source_track_id)
+    WHERE new.track_id <> coalesce(old.track_id, source_track_id)
+)
+SELECT DISTINCT day FROM plays SEMI JOIN renamed USING (source_track_id)
+"""
+# A play is known by what raw.plays says of its arrival: one told again after an erasure of everything stays.
+_ERASED = """
+WITH taken_back AS (
+    SELECT raw.listener_id, raw.play_id FROM raw JOIN erasures ON raw.listener_id = erasures.listener_id
+    AND (raw.play_id = erasures.play_id OR (erasures.play_id IS NULL AND raw.received_ms <= erasures.received_ms))
+)
+SELECT DISTINCT day FROM plays SEMI JOIN taken_back USING (listener_id, play_id)
+"""

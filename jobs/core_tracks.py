@@ -18,7 +18,8 @@ _KEYED = "source_track_id string, isrc string, mbid string, name_key string"
 def main(run: JobRun) -> None:
     """Make both tables anew where raw.tracks has changed."""
     metadata = {"inputs": {RAW_TRACKS.name: run.lake.version(RAW_TRACKS)}}
-    if all(run.lake.exists(t) and run.lake.commit_metadata(t) == metadata for t in (CORE_TRACKS, CORE_CATALOG)):
+    made = [run.lake.commit_metadata(table).get("inputs", {}) for table in (CORE_TRACKS, CORE_CATALOG)]
+    if all(made) and not any(run.lake.changed(RAW_TRACKS, inputs[RAW_TRACKS.name]) for inputs in made):
         return
     raw = run.read(RAW_TRACKS)
     run.snapshot(CORE_TRACKS, identified(raw), metadata)

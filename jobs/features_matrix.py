@@ -15,7 +15,9 @@ from warehouse.tables import FEATURES_MATRIX, FEATURES_TASTE
 def main(run: JobRun) -> None:
     """Make the matrix anew where the day is another, or a day before it has changed."""
     metadata = {"inputs": {FEATURES_TASTE.name: run.lake.version(FEATURES_TASTE)}, "as_of": run.as_of.isoformat()}
-    if not run.lake.exists(FEATURES_MATRIX) or run.lake.commit_metadata(FEATURES_MATRIX) != metadata:
+    last = run.lake.commit_metadata(FEATURES_MATRIX)
+    made_from = last.get("inputs", {}).get(FEATURES_TASTE.name)
+    if last.get("as_of") != metadata["as_of"] or run.lake.changed(FEATURES_TASTE, made_from):
         run.snapshot(FEATURES_MATRIX, matrix(run.read_before(FEATURES_TASTE, run.as_of), run.as_of), metadata)
 
 

@@ -58,6 +58,9 @@ def stale_interval(
     for source in inputs:
         now[source.table.name] = lake.version(source.table)
         existing |= lake.days(source.table)
-        for changed in lake.changed_days(source.table, known.get(source.table.name)):
+        since = known.get(source.table.name)
+        for changed in lake.changed_days(source.table, since):
             stale |= source.reopened_by(changed)
+        if not lake.remembers(source.table, since):
+            stale |= lake.days(output)  # days that have left the input are among them
     return Interval(frozenset(stale & existing), now)

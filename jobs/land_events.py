@@ -84,13 +84,14 @@ def _unlanded(lake: Lake, log: Log, landing: Landing) -> tuple[dict[str, int], l
     return ends, events
 
 
-def landed_offsets(lake: Lake) -> dict[str, int]:
-    """The last offset of each `topic/partition` that the lake holds."""
+def landed_offsets(lake: Lake, versions: Mapping[str, int | None] | None = None) -> dict[str, int]:
+    """The last offset of each `topic/partition` that the lake holds, or held in those versions of tables by name."""
     found = {}
     for landing in LANDINGS:
+        version = (versions or {}).get(landing.table.name)
         for partition in range(landing.topic.partitions):
             app_id = topic_partition(landing.topic.name, partition)
-            if (offset := lake.transaction(landing.table, app_id)) is not None:
+            if (offset := lake.transaction(landing.table, app_id, version)) is not None:
                 found[app_id] = offset
     return found
 

@@ -17,6 +17,7 @@ class Step:
     writes: tuple[str, ...]
     minutes: int  # after which whoever is on call is told
     doc: str
+    dated: bool = True  # whether it is as of a day: without one it runs on an empty lake too
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ LAND = Step(
     writes=("raw.plays", "raw.signals", "raw.impressions", "raw.erasures"),
     minutes=15,
     doc="Brings what the API accepted from the event log into the lake, each record once",
+    dated=False,
 )
 CORE_TRACKS = Step(
     "core_tracks",
@@ -124,7 +126,17 @@ GATE = Step(
 )
 PUBLISH = Step(
     "publish",
-    reads=("model.verdict", "features.taste", "features.transitions", "features.matrix", "core.catalog"),
+    reads=(
+        "model.verdict",
+        "features.taste",
+        "features.transitions",
+        "features.matrix",
+        "core.catalog",
+        "core.tracks",
+        "core.plays",
+        "raw.signals",
+        "raw.erasures",
+    ),
     writes=("model.published", "rows"),
     minutes=60,
     doc="Fits once on everything before the day, writes artifact and rows, moves the pointer",
@@ -135,6 +147,7 @@ COMPACT = Step(
     writes=("lake",),
     minutes=120,
     doc="Merges small files of every table",
+    dated=False,
 )
 EXPIRE = Step(
     "expire",
@@ -142,6 +155,7 @@ EXPIRE = Step(
     writes=("lake", "log"),
     minutes=60,
     doc="Forgets plays taken back, files that no kept version needs, and landed records past their retention",
+    dated=False,
 )
 
 _TABLES = (

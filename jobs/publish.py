@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.als_engines import fit
-from jobs.candidate import Brief, CandidateFolder
+from jobs.candidate import Brief, CandidateFolder, CandidateStale
 from jobs.evaluate import Evaluated, Measured
 from jobs.gate import Decision
 from jobs.run import JobRun, StepRefused
@@ -40,6 +40,10 @@ def main(run: JobRun) -> None:
 
 
 def _artifact(run: JobRun, brief: Brief, measured: Measured | None) -> Artifact:
+    made_as_of = run.lake.commit_metadata(FEATURES_MATRIX).get("as_of")
+    if made_as_of != run.as_of.isoformat():
+        found = f"{FEATURES_MATRIX.name} is as of {made_as_of}, the candidate as of {run.as_of}"
+        raise CandidateStale(f"{found}: another run came between; run the plan train again")
     matrix = run.lake.read(FEATURES_MATRIX)
     data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of))
     run.tally.read += matrix.num_rows

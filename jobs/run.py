@@ -78,12 +78,18 @@ class JobRun:
         versions = {table.name: self.lake.version(table) for table in lookups}
         interval = stale_interval(self.lake, output, inputs, also=also or (), versions=versions)
         if not interval.days:
+            self._note_versions(output, interval.metadata())
             return
         frames = [self._read_days(source, interval) for source in inputs]
         frames += [self.read(table) for table in lookups]
         rows = transform(*frames).where(_within(interval.days, self.lake.days(output) | _all_days(self.lake, inputs)))
         self._write(output, rows, interval.metadata(), _predicate(interval.days, self.lake.days(output)))
         self.tally.days += len(interval.days)
+
+    def _note_versions(self, output: Table, metadata: Mapping[str, Any]) -> None:
+        """Remember newer inputs that changed nothing here, so that older versions of them may be forgotten."""
+        if self.lake.exists(output) and self.lake.commit_metadata(output) != metadata:
+            self.lake.note(output, metadata)
 
     def read(self, table: Table) -> DataFrame:
         """All of a table; no rows, in its declared columns, where nothing has written it."""

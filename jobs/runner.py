@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pyspark.sql import SparkSession
 
-from jobs.plan import LAND, Plan, Step
+from jobs.plan import Plan, Step
 from jobs.run import JobRun, Tally, Wiring
 from jobs.session import SparkSettings, spark_session
 from warehouse.stores.lake import day_after_newest
@@ -68,9 +68,12 @@ def execute(
     spark: SparkSettings,
     watcher: Watcher,
     clock_ms: Callable[[], int],
-) -> tuple[date, list[StepDone]]:
-    """Do the steps in order. Raises `StepFailed` at the first that cannot be done, and `NothingToRun`."""
-    run_id = ledger.begin(execution.plan.name, execution.as_of, clock_ms())
+) -> tuple[date | None, list[StepDone]]:
+    """Do the steps in order; says the day that they were as of, where one is.
+
+    Raises `StepFailed` at the first that cannot be done, and `NothingToRun`.
+    """
+    run_id = ledger.begin(execution.plan.name, execution.as_of, clock_ms(), [step.name for step in execution.steps])
     with ExitStack() as stack:
         sessions = _once(lambda: stack.enter_context(spark_session(spark)))
         steps = _Steps(execution, wiring, ledger, run_id, sessions, clock_ms)
@@ -80,7 +83,7 @@ def execute(
             ledger.finish(run_id, Status.FAILED, clock_ms())
             raise
     ledger.finish(run_id, Status.DONE, clock_ms())
-    return steps.as_of_day(), done
+    return steps.found, done
 
 
 @dataclass
@@ -111,7 +114,7 @@ class _Steps:
         began, tally = time.monotonic(), Tally()
         self.ledger.begin_step(self.run_id, step.name, self.clock_ms())
         try:
-            as_of = date.min if step == LAND else self.as_of_day()  # what lands is not yet of any day
+            as_of = self.as_of_day() if step.dated else date.min
             job = JobRun(self.wiring, as_of, self.start_spark, tally)
             import_module(f"jobs.{step.name}").main(job)
         except BaseException as error:
@@ -147,9 +150,3 @@ def _once(start: Callable[[], SparkSession]) -> Callable[[], SparkSession]:
         return started[0]
 
     return session
-
-
-def steps_from(plan: Plan, first: str) -> Iterator[Step]:
-    """The plan's steps from that one on."""
-    names = [step.name for step in plan.steps]
-    yield from plan.steps[names.index(first) :]

@@ -19,7 +19,7 @@ from jobs.run import JobRun
 from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.stores.lake import Lake
 from warehouse.stores.rows import Rows
-from warehouse.tables import CORE_CATALOG, CORE_PLAYS, CORE_TRACKS, FEATURES_TASTE, RAW_ERASURES, RAW_SIGNALS
+from warehouse.tables import CORE_CATALOG, CORE_PLAYS, CORE_TRACKS, FEATURES_TASTE, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS
 from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TrackCard
 
 ROWS_A_WRITE = 2_000
@@ -60,7 +60,7 @@ def write_rows(run: JobRun, rows: Rows) -> int:
 
     Nothing is written where the tables and the landed offsets are those that the rows were made from.
     """
-    offsets = landed_offsets(run.lake)
+    offsets = counted_offsets(run.lake)
     made_from = msgspec.json.encode([run.lake.url, offsets, [run.lake.version(table) for table in _SOURCES]])
     if rows.get(MADE_FROM, "tables") == made_from:
         return 0
@@ -71,6 +71,16 @@ def write_rows(run: JobRun, rows: Rows) -> int:
         written += rows.put_many(CATALOG, encoded, version=version)
     rows.put(MADE_FROM, "tables", made_from, version=version)
     return written
+
+
+def counted_offsets(lake: Lake) -> dict[str, int]:
+    """The last offset of each `topic/partition` that features.taste has counted.
+
+    What has landed since the tables were made is not in a base yet, and must stay in the tails.
+    """
+    taste = lake.commit_metadata(FEATURES_TASTE).get("inputs", {})
+    plays = lake.commit_metadata(CORE_PLAYS, at=taste.get(CORE_PLAYS.name)).get("inputs", {})
+    return landed_offsets(lake, {table.name: plays.get(table.name) for table in (RAW_PLAYS, RAW_ERASURES)})
 
 
 def _write_bases(lake: Lake, rows: Rows, offsets: dict[str, int], version: int) -> int:

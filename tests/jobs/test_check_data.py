@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.check_data import main, volume
+from jobs.check_data import LEAST_PLAYS, judged_day, main, volume
 from jobs.run import JobRun, StepRefused, Wiring
 from tests.jobs.tables import DAY, MIN, MONDAY, day_of
 from warehouse.stores.home import Home
@@ -26,7 +27,7 @@ def no_store() -> Any:
 
 def job(folder: Path) -> JobRun:
     home = Home.from_environment({"BACKBEAT_HOME": str(folder)})
-    return JobRun(Wiring(Lake(home.lake_url), home, no_store, no_store, no_store), AS_OF, no_store)
+    return JobRun(Wiring(Lake(home.lake_url), home, no_store, no_store, lambda: MONDAY + 400 * DAY), AS_OF, no_store)
 
 
 def played(play_id: str, started_ms: int = MONDAY, **more: Any) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def test_sound_data_passes(tmp_path: Path) -> None:
 
 def test_a_day_on_which_nothing_counted_is_refused(tmp_path: Path) -> None:
     run = job(tmp_path)
-    fill(run, played("a", MONDAY - DAY), played("b", counts=False))
+    fill(run, *(played(f"a{n}", MONDAY - DAY) for n in range(LEAST_PLAYS)), played("b", counts=False))
     assert f"counted plays on {LAST}: found none, wanted some" in refusal(run)
 
 
@@ -100,7 +101,7 @@ def test_a_matrix_that_nobody_is_in_is_refused(tmp_path: Path) -> None:
 
 def test_every_finding_is_told_at_once(tmp_path: Path) -> None:
     run = job(tmp_path)
-    fill(run, played("a", MONDAY - DAY), played("a", MONDAY - DAY), listeners=0)
+    fill(run, *(played(f"a{n // 2}", MONDAY - DAY) for n in range(LEAST_PLAYS)), listeners=0)
     assert refusal(run).count("; ") == 2
 
 
@@ -111,13 +112,24 @@ def days_before(last_day: int, *others: int) -> dict[date, int]:
 @pytest.mark.parametrize(("found", "refused"), [(9, True), (10, False), (100, False), (1_000, False), (1_001, True)])
 def test_the_last_days_volume_is_judged_by_the_median_day_of_four_weeks(found: int, refused: bool) -> None:
     usual = [100, 90, 110, 100, 5_000, 1, 100]
-    assert bool(volume(days_before(found, *usual), AS_OF)) is refused
+    assert bool(volume(days_before(found, *usual), LAST)) is refused
 
 
 def test_with_less_than_a_week_behind_it_only_an_empty_day_is_refused() -> None:
-    assert volume(days_before(1, *[5_000] * 6), AS_OF) == []
-    assert [finding.found for finding in volume(days_before(0, *[5_000] * 6), AS_OF)] == ["none"]
+    assert volume(days_before(1, *[5_000] * 6), LAST) == []
+    assert [finding.found for finding in volume(days_before(0, *[5_000] * 6), LAST)] == ["none"]
 
 
 def test_days_older_than_four_weeks_are_not_what_is_usual() -> None:
-    assert volume(days_before(10, *[10] * 28, *[10_000] * 60), AS_OF) == []
+    assert volume(days_before(10, *[100] * 28, *[10_000] * 60), LAST) == []
+
+
+def test_where_few_play_a_day_may_be_empty() -> None:
+    assert volume(days_before(0, *[99] * 28), LAST) == []
+
+
+def test_a_day_that_has_only_begun_is_not_judged(tmp_path: Path) -> None:
+    run = job(tmp_path)
+    during = replace(run.wiring, clock_ms=lambda: MONDAY + 9 * DAY + MIN)
+    assert judged_day(JobRun(during, day_of(MONDAY + 10 * DAY), run.start_spark)) == day_of(MONDAY + 8 * DAY)
+    assert judged_day(JobRun(during, day_of(MONDAY), run.start_spark)) == day_of(MONDAY - DAY)

@@ -6,7 +6,7 @@ The steps are real ones that need no Spark; the master that is named here could 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
@@ -16,7 +16,7 @@ import pytest
 
 from jobs.plan import CHECK, COMPACT, EXPIRE, LAND, Plan, Step
 from jobs.run import Wiring
-from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute, steps_from
+from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute
 from jobs.session import SparkSettings
 from tests.jobs.tables import DAY, MONDAY, day_of, raw_play, rows_of
 from warehouse.stores.home import Home
@@ -27,7 +27,8 @@ from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import RAW_PLAYS
 
 NO_SPARK = SparkSettings(master="spark://127.0.0.1:1")
-PLAN = Plan("plan", "Steps that need no Spark", (LAND, COMPACT, EXPIRE))
+DATED = replace(EXPIRE, dated=True)
+PLAN = Plan("plan", "Steps that need no Spark, the last of them as of a day", (LAND, COMPACT, DATED))
 
 
 @dataclass
@@ -61,7 +62,9 @@ class House:
         told = [raw_play(f"{day} {self.lake.version(RAW_PLAYS)}", MONDAY + day * DAY) for day in days]
         self.lake.append(RAW_PLAYS, rows_of(RAW_PLAYS, told))
 
-    def run(self, plan: Plan = PLAN, as_of: date | None = None, open_log: Any = None) -> tuple[date, list[StepDone]]:
+    def run(
+        self, plan: Plan = PLAN, as_of: date | None = None, open_log: Any = None
+    ) -> tuple[date | None, list[StepDone]]:
         wiring = Wiring(self.lake, self.home, absent, open_log or self.log, self.clock_ms)
         execution = Execution(plan, plan.steps, as_of)
         return execute(execution, wiring, self.ledger, NO_SPARK, self.watcher, self.clock_ms)
@@ -128,7 +131,7 @@ def test_without_plays_before_the_day_there_is_nothing_to_run(
         house.tell(*days)
     with pytest.raises(NothingToRun, match=r"no plays.*: import some first"):
         house.run(as_of=as_of)
-    assert states(house.last()) == [("land_events", Status.DONE), ("compact", Status.FAILED)]
+    assert states(house.last()) == [("land_events", Status.DONE), ("compact", Status.DONE), ("expire", Status.FAILED)]
 
 
 def test_a_step_that_fails_ends_the_run_and_says_which_and_why(house: House) -> None:
@@ -158,16 +161,10 @@ def test_an_interruption_is_written_down_and_goes_on(house: House) -> None:
 
 def test_a_run_whose_process_died_is_called_failed_by_the_next(house: House) -> None:
     house.tell(0)
-    dead = house.ledger.begin("plan", None, house.clock_ms())
+    dead = house.ledger.begin("plan", None, house.clock_ms(), [])
     house.ledger.begin_step(dead, "compact", house.clock_ms())
     house.run()
     assert [(run.run_id == dead, run.status) for run in house.ledger.last()] == [
         (False, Status.DONE),
         (True, Status.FAILED),
     ]
-
-
-def test_the_steps_from_one_on() -> None:
-    assert list(steps_from(PLAN, "compact")) == [COMPACT, EXPIRE]
-    with pytest.raises(ValueError, match="is not in list"):
-        list(steps_from(PLAN, "no such step"))

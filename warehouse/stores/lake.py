@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
@@ -193,10 +193,10 @@ class Lake:
         self._write(table, left.select(table.schema.names), "overwrite", None, None, f"{DAY} IN ({listed})")
         return gone
 
-    def transaction(self, table: Table, app_id: str) -> int | None:
-        """The last number that was committed for `app_id` with rows of this table."""
+    def transaction(self, table: Table, app_id: str, version: int | None = None) -> int | None:
+        """The last number that was committed for `app_id` with rows of this table, up to `version`."""
         try:
-            return DeltaTable(self.location(table)).transaction_version(app_id)
+            return DeltaTable(self.location(table), version=version).transaction_version(app_id)
         except TableNotFoundError:
             return None
 
@@ -232,18 +232,39 @@ class Lake:
 
         Compaction rewrites files but changes no rows, and reopens nothing.
         """
+        actions = self._changes(table, since)
+        if actions is None:
+            return self.days(table)
+        return {date.fromisoformat(action["partitionValues"][DAY]) for action in actions}
+
+    def changed(self, table: Table, since: int | None) -> bool:
+        """Whether rows came or went after version `since`; so they did where it is None or forgotten."""
+        return self._changes(table, since) != []
+
+    def remembers(self, table: Table, since: int | None) -> bool:
+        """Whether the log still says what changed after version `since`."""
+        return self._changes(table, since) is not None
+
+    def _changes(self, table: Table, since: int | None) -> list[dict[str, Any]] | None:
+        """The files added and removed with their rows after version `since`; None where the log cannot say."""
         newest = self.version(table)
         if newest is None:
-            return set()
-        commits = [] if since is None else [self._commit(table, version) for version in range(since + 1, newest + 1)]
-        if since is None or any(commit is None for commit in commits):
-            return self.days(table)
-        actions = (action for commit in commits for action in commit or ())
-        return set(_days_touched(actions))
+            return []
+        if since is None or since > newest:  # a table that was made anew
+            return None
+        commits = [self._commit(table, version) for version in range(since + 1, newest + 1)]
+        if any(commit is None for commit in commits):
+            return None
+        files = (action.get("add") or action.get("remove") for commit in commits for action in commit or ())
+        return [file for file in files if file and file["dataChange"]]
 
-    def commit_metadata(self, table: Table) -> dict[str, Any]:
-        """What the newest commit that carries our metadata says; empty where none does."""
-        newest = self.version(table)
+    def note(self, table: Table, metadata: Mapping[str, Any]) -> None:
+        """Commit metadata alone: the rows are those there were."""
+        self._write(table, _nullable(table.schema).empty_table(), "append", metadata, None)
+
+    def commit_metadata(self, table: Table, at: int | None = None) -> dict[str, Any]:
+        """What the newest commit that carries our metadata says, up to version `at`; empty where none does."""
+        newest = self.version(table) if at is None else at
         for version in range(newest if newest is not None else -1, -1, -1):
             commit = self._commit(table, version)
             if commit is None:
@@ -320,13 +341,6 @@ def day_after_newest(days: Iterable[date]) -> date | None:
     """The as-of day that takes in every day there is; None where there is none."""
     newest = max(days, default=None)
     return None if newest is None else newest + timedelta(days=1)
-
-
-def _days_touched(actions: Iterable[Mapping[str, Any]]) -> Iterator[date]:
-    for action in actions:
-        change = action.get("add") or action.get("remove")
-        if change and change["dataChange"]:
-            yield date.fromisoformat(change["partitionValues"][DAY])
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:

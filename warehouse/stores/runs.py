@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS runs (
     run_id INTEGER PRIMARY KEY,
     plan TEXT NOT NULL,
     as_of TEXT,
+    asked TEXT NOT NULL,
     status TEXT NOT NULL,
     started_ms INTEGER NOT NULL,
     finished_ms INTEGER
@@ -63,11 +64,12 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run and its steps in the order in which they started."""
+    """One run: the steps it was `asked` to do, and those it began, in the order in which they started."""
 
     run_id: int
     plan: str
     as_of: date | None
+    asked: tuple[str, ...]
     status: Status
     started_ms: int
     finished_ms: int | None
@@ -83,13 +85,17 @@ class RunLedger:
         with self._open() as database:
             database.executescript(_SCHEMA)
 
-    def begin(self, plan: str, as_of: date | None, now_ms: int) -> int:
-        """A new run; whatever an earlier one of the plan left running has died, and is called failed."""
+    def begin(self, plan: str, as_of: date | None, now_ms: int, asked: Sequence[str]) -> int:
+        """A new run. Whatever any plan left running has died, since runs take turns, and is called failed."""
         with self._open() as database:
-            database.execute("UPDATE runs SET status = 'failed', finished_ms = ? WHERE status = 'running'", (now_ms,))
+            for table in ("runs", "steps"):
+                database.execute(
+                    f"UPDATE {table} SET status = 'failed', finished_ms = ? WHERE status = 'running'",  # noqa: S608  # our names
+                    (now_ms,),
+                )
             cursor = database.execute(
-                "INSERT INTO runs (plan, as_of, status, started_ms) VALUES (?, ?, 'running', ?)",
-                (plan, as_of.isoformat() if as_of else None, now_ms),
+                "INSERT INTO runs (plan, as_of, asked, status, started_ms) VALUES (?, ?, ?, 'running', ?)",
+                (plan, as_of.isoformat() if as_of else None, msgspec.json.encode(asked).decode(), now_ms),
             )
             return int(cursor.lastrowid or 0)
 
@@ -158,6 +164,7 @@ def _run(row: sqlite3.Row, steps: list[sqlite3.Row]) -> RunRecord:
         row["run_id"],
         row["plan"],
         date.fromisoformat(row["as_of"]) if row["as_of"] else None,
+        tuple(msgspec.json.decode(row["asked"])),
         Status(row["status"]),
         row["started_ms"],
         row["finished_ms"],
