@@ -48,7 +48,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object. Raises `ModelBroken` where the file holds none."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelBroken(f"reading {path}: {error}; wanted a JSON object") from error
     if not isinstance(document, dict):
         raise ModelBroken(f"reading {path}: found a {type(document).__name__}, wanted a JSON object")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.artifact import Artifact, ArtifactBroken, load, read_manifest, version_name, write
+from models.base import ModelBroken
 from models.files import read_json
 
 POINTER = "published.json"
@@ -105,7 +106,13 @@ class Registry:
 
     def _pointer(self) -> dict[str, Any]:
         path = self.root / POINTER
-        return read_json(path) if path.exists() else {}
+        if not path.exists():
+            return {}
+        pointer = read_json(path)
+        version, order = pointer.get("version"), pointer.get("order")
+        if not isinstance(version, str) or not isinstance(order, list) or not all(isinstance(o, str) for o in order):
+            raise ModelBroken(f"reading {path}: found {pointer}, wanted a version and the order of versions, as text")
+        return pointer
 
     def _point(self, version: str, order: list[str]) -> None:
         path, fresh = self.root / POINTER, self.root / f"{_UNFINISHED}{POINTER}"

@@ -27,7 +27,7 @@ Exclude = Annotated[
     QueryParameter(description="tracks to leave out: repeated, or separated by commas; 500 at most"),
 ]
 CountryCode = Annotated[
-    str, QueryParameter(pattern=r"^([A-Z]{2}|all)$", description="ISO 3166-1 alpha-2; all by default")
+    str, QueryParameter(pattern=r"^([A-Z]{2}|all)(?!\n)$", description="ISO 3166-1 alpha-2; all by default")
 ]
 
 _AT = re.compile(r" - at `(?:key in )?\$(.*)`$")
@@ -69,7 +69,7 @@ def decoder(kind: type[Body]) -> Callable[[bytes], Body]:
             return decode(body)
         except msgspec.ValidationError as error:
             raise invalid(body_fault(error)) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise invalid(Fault(f"the body is not JSON: {error}", pointer="")) from error
 
     return decoded

@@ -80,5 +80,5 @@ def decoded(text: str, kind: type[Kind]) -> Kind:
     """The cursor in the text. Raises `CursorBroken`."""
     try:
         return msgspec.msgpack.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
-    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+    except (binascii.Error, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise CursorBroken("the cursor is none that this API gave") from error

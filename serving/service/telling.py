@@ -85,7 +85,7 @@ def read_listens(body: bytes, now_ms: int) -> list[NewListen]:
     try:
         listens = _listens(body).listens
         faults = [fault for at, listen in enumerate(listens) for fault in _time_faults(at, listen, now_ms)]
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         listens, faults = [], _faults(_unread(body).listens, now_ms)
     if faults:
         raise invalid(*faults[:MAX_FAULTS])
@@ -99,7 +99,7 @@ def _faults(listens: Sequence[msgspec.Raw], now_ms: int) -> list[Fault]:
             faults += _time_faults(at, _one_listen(raw), now_ms)
         except msgspec.ValidationError as error:
             faults.append(body_fault(error, f"/listens/{at}"))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             faults.append(Fault(f"not JSON: {error}", pointer=f"/listens/{at}"))
     return faults
 

@@ -12,7 +12,7 @@ import pytest
 from models.als import AlsConfig
 from models.als_training import fit_als
 from models.artifact import Artifact, ArtifactBroken, artifact_sha256, load, write
-from models.base import Catalog, TrackId
+from models.base import Catalog, ModelBroken, TrackId
 from models.popularity import fit_popularity
 from models.registry import NoSuchVersion, Registry
 from models.repeat import Repeat
@@ -164,3 +164,12 @@ def test_rolling_back_to_a_broken_version_is_refused(tmp_path: Path) -> None:
 def test_the_pointer_is_one_small_json(tmp_path: Path) -> None:
     version = Registry(tmp_path).publish(artifact())
     assert json.loads((tmp_path / "published.json").read_text()) == {"version": version, "order": [version]}
+
+
+@pytest.mark.parametrize(
+    "pointer", ["{}", '{"version": 5, "order": [5]}', '{"version": "v", "order": null}', "[" * 100_000]
+)
+def test_a_pointer_of_another_form_is_broken_and_says_so(tmp_path: Path, pointer: str) -> None:
+    (tmp_path / "published.json").write_text(pointer)
+    with pytest.raises(ModelBroken, match="wanted a"):
+        Registry(tmp_path).published()

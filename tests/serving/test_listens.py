@@ -10,6 +10,8 @@ from warehouse.events import PLAYS, Play
 from warehouse.rules.plays import LONGEST_PLAY_MS, MIN_STARTED_MS
 from warehouse.stores.log import LogUnavailable
 
+DEEP = b'{"listens": ' + b"[" * 50_000
+
 
 def listen(**changes: Any) -> dict[str, Any]:
     return {"listener_id": "ada", "track_id": track(1, 0), "started_ms": NOW_MS - 600_000, **changes}
@@ -50,6 +52,8 @@ def test_a_retry_without_ids_names_the_same_plays_and_counts_once(house: House) 
         (listen(listener_id=""), "/listens/1/listener_id"),
         (listen(track_id="x" * 257), "/listens/1/track_id"),
         (listen(track_id="a\u0007b"), "/listens/1/track_id"),
+        (listen(track_id="a\n"), "/listens/1/track_id"),
+        (listen(country="AT\n"), "/listens/1/country"),
         (listen(country="at"), "/listens/1/country"),
         (listen(played_ms="long"), "/listens/1/played_ms"),
         (listen(plaid_ms=5), "/listens/1"),
@@ -71,7 +75,7 @@ def test_every_wrong_play_of_a_body_is_named(house: House) -> None:
     assert [error["pointer"] for error in errors] == ["/listens/0/slot", "/listens/2/started_ms", "/listens/3/device"]
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"listens": []}', b"[]", b'{"listens": 3}', b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"{", b'{"listens": []}', b"[]", b'{"listens": 3}', b"\xff\xfe", DEEP])
 def test_a_body_that_holds_no_plays_is_a_bad_request(house: House, body: bytes) -> None:
     answer = house.client.post("/v1/listens", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400
