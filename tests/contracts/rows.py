@@ -55,6 +55,70 @@ class RowsContract:
         assert rows.put_many("t", {}, version=1) == 0
         assert list(rows.scan("t")) == []
 
+    def test_rows_move_each_to_a_version_of_its_own(self, rows: Rows) -> None:
+        rows.put("t", "ahead", b"old", version=9)
+        rows.put("t", "level", b"old", version=5)
+        rows.put("t", "behind", b"old", version=4)
+        moved = {"ahead": (8, b"new"), "level": (5, b"new"), "behind": (2**53 - 1, b"new"), "fresh": (0, b"")}
+        assert rows.move("t", moved) == {"ahead", "level"}
+        assert dict(rows.scan("t")) == {"ahead": b"old", "level": b"old", "behind": b"new", "fresh": b""}
+        assert [rows.version_of("t", key) for key in moved] == [9, 5, 2**53 - 1, 0]
+
+    def test_a_move_told_again_is_refused_whole(self, rows: Rows) -> None:
+        moved = {f"{n:04}": (n, b"%d" % n) for n in range(1_500)}
+        assert rows.move("t", moved) == frozenset()
+        assert rows.move("t", moved) == moved.keys()
+        assert rows.get_many("t", moved) == {key: value for key, (_, value) in moved.items()}
+
+    def test_moving_nothing_moves_nothing(self, rows: Rows) -> None:
+        assert rows.move("t", {}) == frozenset()
+        assert list(rows.scan("t")) == []
+
+    def test_a_deleted_row_may_be_moved_anew(self, rows: Rows) -> None:
+        rows.move("t", {"ada": (9, b"old")})
+        rows.delete("t", ["ada"])
+        assert rows.move("t", {"ada": (1, b"new")}) == frozenset()
+        assert (rows.get("t", "ada"), list(rows.scan("t"))) == (b"new", [("ada", b"new")])
+
+    @pytest.mark.parametrize(
+        ("key", "version", "value"),
+        [("", 1, b""), ("\ud800", 1, b""), ("ada", -1, b""), ("ada", 2**53, b""), ("ada", 1, b"v" * ((8 << 20) + 1))],
+    )
+    def test_of_a_move_with_a_row_out_of_bounds_nothing_is_written(
+        self, rows: Rows, key: str, version: int, value: bytes
+    ) -> None:
+        with pytest.raises(RowRefused):
+            rows.move("t", {"fine": (1, b""), key: (version, value)})
+        assert list(rows.scan("t")) == []
+
+    def test_rows_of_megabytes_move_together(self, rows: Rows) -> None:
+        moved = {f"{n}": (1, bytes([n]) * self.longest_value) for n in range(4)}
+        assert rows.move("t", moved) == frozenset()
+        assert all(rows.get("t", key) == value for key, (_, value) in moved.items())
+
+    def test_of_moves_to_one_version_at_once_one_is_written_and_the_others_know(self, rows: Rows) -> None:
+        keys = [f"{n:02}" for n in range(50)]
+        writers = range(6)
+
+        def refused(writer: int) -> frozenset[str]:
+            return rows.move("t", dict.fromkeys(keys[writer:] + keys[:writer], (1, b"%d" % writer)))
+
+        with ThreadPoolExecutor(len(writers)) as pool:
+            lost = list(pool.map(refused, writers))
+        won = {key: [b"%d" % writer for writer in writers if key not in lost[writer]] for key in keys}
+        assert {key: [value] for key, value in rows.scan("t")} == won
+
+    def test_of_moves_at_once_the_highest_version_stays_and_is_told_so(self, rows: Rows) -> None:
+        keys = [f"{n:02}" for n in range(40)]
+
+        def refused(version: int) -> frozenset[str]:
+            return rows.move("t", dict.fromkeys(keys, (version, b"%d" % version)))
+
+        with ThreadPoolExecutor(6) as pool:
+            lost = list(pool.map(refused, [3, 1, 5, 2, 4, 0]))
+        assert lost[2] == frozenset()
+        assert dict(rows.scan("t")) == dict.fromkeys(keys, b"5")
+
     def test_tables_are_apart(self, rows: Rows) -> None:
         rows.put("one.table", "ada", b"1", version=1)
         rows.put("two.table", "ada", b"2", version=1)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 
-from warehouse.stores.rows import checked_key, checked_table, checked_value, checked_version
+from warehouse.stores.rows import checked_key, checked_rows, checked_table, checked_version
 
 
 class MemoryRows:
@@ -12,6 +13,7 @@ class MemoryRows:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, bytes], tuple[int, bytes]] = {}
+        self._turn = threading.Lock()
 
     def get(self, table: str, key: str) -> bytes | None:
         found = self._rows.get((checked_table(table), checked_key(key)))
@@ -26,14 +28,23 @@ class MemoryRows:
         return found[0] if found else None
 
     def put(self, table: str, key: str, value: bytes, *, version: int) -> bool:
-        place = (checked_table(table), checked_key(key))
-        if place in self._rows and self._rows[place][0] >= version:
-            return False
-        self._rows[place] = (checked_version(version), checked_value(key, value))
-        return True
+        return not self.move(table, {key: (version, value)})
 
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
-        return sum(self.put(table, key, value, version=version) for key, value in rows.items())
+        checked_version(version)
+        return len(rows) - len(self.move(table, {key: (version, value) for key, value in rows.items()}))
+
+    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
+        checked_table(table)
+        refused: set[str] = set()
+        with self._turn:
+            for key, version, value in checked_rows(rows):
+                there = self._rows.get((table, key))
+                if there is not None and there[0] >= version:
+                    refused.add(key.decode())
+                else:
+                    self._rows[table, key] = (version, value)
+        return frozenset(refused)
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         for key in keys:

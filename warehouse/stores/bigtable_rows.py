@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from warehouse.stores.rows import (
     RowsUnavailable,
     checked_key,
+    checked_rows,
     checked_table,
     checked_value,
     checked_version,
@@ -31,6 +33,7 @@ _VALUE, _VERSION = b"value", b"version"
 _MICROS = 1_000  # a timestamp is in microseconds, of which Bigtable keeps thousands
 _ROWS_AT_ONCE = 1_000
 _BYTES_AT_ONCE = 4 << 20
+_MOVES_AT_ONCE = 32  # requests in flight: beyond this the client itself is what takes the time
 
 Answer = TypeVar("Answer")
 
@@ -70,13 +73,7 @@ class BigtableRows:
 
     def put(self, table: str, key: str, value: bytes, *, version: int) -> bool:
         """Write where the row is absent or its version is lower; False, and nothing written, where it is not."""
-        from google.cloud.bigtable.data.row_filters import RowFilterChain, ValueRangeFilter
-
-        ahead = RowFilterChain([_newest(_VERSION), ValueRangeFilter(_fixed_width(checked_version(version)))])
-        row, cells = checked_key(key), _cells_of(checked_value(key, value), version)
-        return not self._asked(
-            table, "write a row", lambda t: t.check_and_mutate_row(row, ahead, false_case_mutations=cells)
-        )
+        return self._put(table, (checked_key(key), checked_version(version), checked_value(key, value)))
 
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in batches: one read of the versions, and one write of the rows that aren't ahead.
@@ -86,6 +83,19 @@ class BigtableRows:
         checked_table(table), checked_version(version)
         told = [(checked_key(key), checked_value(key, value)) for key, value in rows.items()]
         return sum(self._put_batch(table, batch, version) for batch in _batches(told))
+
+    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
+        """`put` for each `key -> (version, value)`, many in flight at once; the keys of those not written.
+
+        Bigtable compares before it writes in a single row alone, so each is a request of its own.
+        """
+        told = checked_rows(rows)
+        known = checked_table(table) in self._tables
+        first, rest = (told[:0], told) if known else (told[:1], told[1:])  # alone, since it may have to make the table
+        written = [self._put(table, row) for row in first]
+        with ThreadPoolExecutor(_MOVES_AT_ONCE) as pool:
+            written.extend(pool.map(partial(self._put, table), rest))
+        return frozenset(row[0].decode() for row, done in zip(told, written, strict=True) if not done)
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
@@ -117,6 +127,16 @@ class BigtableRows:
                 self._closed = True
                 client: Any = self._client  # its close carries no types
                 client.close()
+
+    def _put(self, table: str, row: tuple[bytes, int, bytes]) -> bool:
+        from google.cloud.bigtable.data.row_filters import RowFilterChain, ValueRangeFilter
+
+        key, version, value = row
+        ahead = RowFilterChain([_newest(_VERSION), ValueRangeFilter(_fixed_width(version))])
+        cells = _cells_of(value, version)
+        return not self._asked(
+            table, "write a row", lambda t: t.check_and_mutate_row(key, ahead, false_case_mutations=cells)
+        )
 
     def _put_batch(self, table: str, batch: list[tuple[bytes, bytes]], version: int) -> int:
         found = self._cells(table, [key for key, _ in batch], _VERSION)

@@ -29,6 +29,14 @@ class Rows(Protocol):
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in as few round trips as can be; how many were written."""
 
+    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
+        """`put` for each `key -> (version, value)`, in as few round trips as can be; the keys of those not written.
+
+        A row is written, or is among these because the row there was at its version or ahead: however many write it
+        at once, one of them at each version. After `RowsUnavailable` any of the rows may have been written; after
+        `RowRefused` none was.
+        """
+
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
 
@@ -81,6 +89,14 @@ def checked_version(version: int) -> int:
     if not 0 <= version < 2**53:
         raise RowRefused(f"row version {version}; wanted 0 to 2**53 - 1")
     return version
+
+
+def checked_rows(rows: Mapping[str, tuple[int, bytes]]) -> list[tuple[bytes, int, bytes]]:
+    """Key in UTF-8, version and value of each. Raises `RowRefused`."""
+    return [
+        (checked_key(key), checked_version(version), checked_value(key, value))
+        for key, (version, value) in rows.items()
+    ]
 
 
 def prefix_range(prefix: str) -> tuple[bytes, bytes]:

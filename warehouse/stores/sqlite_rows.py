@@ -9,6 +9,7 @@ from pathlib import Path
 from warehouse.stores.rows import (
     RowsUnavailable,
     checked_key,
+    checked_rows,
     checked_table,
     checked_value,
     checked_version,
@@ -81,12 +82,13 @@ class SqliteRows:
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in short transactions, so that whoever else writes waits little; how many were written."""
         checked_table(table), checked_version(version)
-        told = [(table, checked_key(key), version, checked_value(key, value)) for key, value in rows.items()]
-        written = 0
-        for batch in _batches(told):
-            with self._file.writing("write rows") as connection:
-                written += connection.executemany(_PUT, batch).rowcount
-        return written
+        told = checked_rows({key: (version, value) for key, value in rows.items()})
+        return len(told) - sum(len(self._moved(table, batch)) for batch in _batches(told))
+
+    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
+        """`put` for each `key -> (version, value)`, in one transaction; the keys of those not written."""
+        told = checked_rows(rows)
+        return frozenset(key.decode() for key in self._moved(checked_table(table), told))
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
@@ -108,6 +110,12 @@ class SqliteRows:
         """Release what is held; a second call does nothing."""
         self._file.close()
 
+    def _moved(self, table: str, rows: list[tuple[bytes, int, bytes]]) -> list[bytes]:
+        """Write them in one transaction; the keys of those not written."""
+        with self._file.writing("write rows") as connection:
+            put = connection.cursor().execute
+            return [row[0] for row in rows if put(_PUT, (table, *row)).rowcount != 1]
+
     def _page(self, query: str, table: str, low: bytes, high: bytes) -> list[tuple[bytes, bytes]]:
         with self._file.reading("scan rows") as connection:
             return connection.execute(query, (table, low, high, _PAGE_ROWS)).fetchall()
@@ -127,12 +135,12 @@ def _rounded_up(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def _batches(rows: list[tuple[str, bytes, int, bytes]]) -> Iterator[list[tuple[str, bytes, int, bytes]]]:
-    batch: list[tuple[str, bytes, int, bytes]] = []
+def _batches(rows: list[tuple[bytes, int, bytes]]) -> Iterator[list[tuple[bytes, int, bytes]]]:
+    batch: list[tuple[bytes, int, bytes]] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += len(row[3])
+        size += len(row[2])
         if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
