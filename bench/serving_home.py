@@ -97,7 +97,15 @@ def _bases(plays: PlayColumns) -> dict[str, TasteBase]:
 
 def _base(plays: PlayColumns, low: int, high: int) -> TasteBase:
     heard = [
-        Heard(f"p{at}", str(plays.tracks[at]), int(plays.started_ms[at]), "30music", counts=True, skipped=False)
+        Heard(
+            f"p{at}",
+            str(plays.tracks[at]),
+            int(plays.started_ms[at]),
+            "30music",
+            counts=True,
+            skipped=False,
+            ended_ms=int(plays.started_ms[at]),
+        )
         for at in range(high - 1, low - 1, -1)
     ]
     entries: dict[tuple[str, int], Entry] = {}

@@ -20,7 +20,7 @@ from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.stores.lake import Lake
 from warehouse.stores.rows import Rows
 from warehouse.tables import CORE_CATALOG, CORE_PLAYS, CORE_TRACKS, FEATURES_TASTE, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS
-from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TrackCard
+from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, TAKEN_BACK, Entry, Heard, Opinion, TasteBase, TrackCard
 
 ROWS_A_WRITE = 2_000
 MADE_FROM = "rows.made_from"  # rows table: one row, the versions that all others were made from
@@ -32,7 +32,7 @@ WITH entries AS (
            m: last_started_ms}} ORDER BY day DESC, plays DESC, track_id)[1:{TASTE_ENTRIES}] AS entries
     FROM taste GROUP BY listener_id
 ), heard AS (
-    SELECT listener_id, list({{i: play_id, t: track_id, m: started_ms, o: source, c: counts, s: skipped}}
+    SELECT listener_id, list({{i: play_id, t: track_id, m: started_ms, o: source, c: counts, s: skipped, e: ended_ms}}
            ORDER BY started_ms DESC, play_id)[1:{RECENT_PLAYS}] AS heard
     FROM plays GROUP BY listener_id
 ), erased AS (
@@ -45,9 +45,14 @@ WITH entries AS (
     SELECT listener_id,
            list({{t: track_id, k: kind, r: rating, m: received_ms, i: signal_id}} ORDER BY track_id) AS said
     FROM words GROUP BY listener_id
+), taken_back AS (
+    SELECT listener_id, list(play_id ORDER BY last_ms DESC, play_id)[1:{TAKEN_BACK}] AS taken_back
+    FROM (SELECT listener_id, play_id, max(received_ms) AS last_ms FROM erasures WHERE play_id IS NOT NULL GROUP BY ALL)
+    GROUP BY listener_id
 )
 SELECT * FROM entries FULL JOIN heard USING (listener_id) FULL JOIN said USING (listener_id)
-"""  # noqa: S608  # two bounds of ours
+LEFT JOIN taken_back USING (listener_id)
+"""  # noqa: S608  # bounds of ours
 _CARDS = """
 SELECT track_id AS name, catalog.* FROM catalog
 UNION ALL BY NAME
@@ -116,9 +121,10 @@ def base_of(row: Mapping[str, Any], offsets: dict[str, int]) -> TasteBase:
     """The base of one row of `listener_bases`."""
     return TasteBase(
         entries=tuple(Entry(e["t"], e["day"], e["p"], e["s"], e["i"], e["m"]) for e in row["entries"] or ()),
-        recent=tuple(Heard(h["i"], h["t"], h["m"], h["o"], h["c"], h["s"]) for h in row["heard"] or ()),
+        recent=tuple(Heard(h["i"], h["t"], h["m"], h["o"], h["c"], h["s"], h["e"]) for h in row["heard"] or ()),
         opinions=tuple(Opinion(s["t"], s["k"], s["r"], s["m"], s["i"]) for s in row["said"] or ()),
         offsets=offsets,
+        taken_back=tuple(reversed(row["taken_back"] or ())),
     )
 
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
-from streaming.folds.taste import advanced
-from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Topic
+from streaming.folds.taste import TasteFold
+from streaming.mover import Mover, Told
+from streaming.settling import Settler
+from warehouse.events import Event, Topic
 from warehouse.stores.log import Log, Record
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import Tastes
 from warehouse.tail import topic_partition
 
 CURSORS = "stream.taste"  # rows table: topic/partition -> the last offset folded into tails, msgpack
-FOLDED = {topic.name: topic for topic in (PLAYS, SIGNALS, ERASURES)}
+FOLDED = {topic.name: topic for topic in TasteFold.topics}
 _CURSOR_EVERY = 64  # records between two writes of a cursor: after a crash as many are folded again, and change nothing
 _PAGE = 500
 
@@ -39,7 +41,8 @@ class EmbeddedStream:
     def __init__(self, log: Log, rows: Rows, *, lock_path: Path | None = None) -> None:
         self._log = log
         self._rows = rows
-        self._tastes = Tastes(rows)
+        settler = Settler(Tastes(rows))
+        self._mover = Mover(TasteFold(), rows, finish=settler.finish, forgets=settler.forget)
         self._turn = _Turn(lock_path)
         self._folded: dict[str, int] = {}
         self._written: dict[str, int] = {}
@@ -97,42 +100,15 @@ class EmbeddedStream:
 
     def _move(self, place: str, records: Sequence[Record]) -> None:
         """Fold records that follow those folded already; one that was folded meanwhile changes nothing."""
-        for listener_id, told in _by_listener(records).items():
-            while not self._advance(listener_id, place, told):
-                pass  # another process has moved the tail meanwhile: fold into what it left
+        self._mover.advance(Told(place, record.offset, record.events) for record in records)
         self._folded[place] = max(self._folded[place], records[-1].offset)
         if self._folded[place] - self._written[place] >= _CURSOR_EVERY:
             self._write_cursor(place)
-
-    def _advance(self, listener_id: str, place: str, told: Mapping[int, Sequence[Event]]) -> bool:
-        tail = self._tastes.tail(listener_id)
-        base_offsets = self._tastes.base_offsets(listener_id)
-        unseen = {offset: events for offset, events in told.items() if offset > tail.seen.get(place, -1)}
-        if not unseen:
-            return True
-        for offset, events in unseen.items():
-            tail = advanced(tail, events, place=place, offset=offset, base_offsets=base_offsets)
-            if offset > base_offsets.get(place, -1) and any(_erases_everything(event) for event in events):
-                self._tastes.forget_base(listener_id)  # before the tail moves, else a crash between would leave it
-        return self._tastes.move_tail(listener_id, tail)
 
     def _write_cursor(self, place: str) -> None:
         if self._folded[place] > self._written[place]:
             self._rows.put(CURSORS, place, msgspec.msgpack.encode(self._folded[place]), version=self._folded[place])
             self._written[place] = self._folded[place]
-
-
-def _by_listener(records: Sequence[Record]) -> dict[str, dict[int, list[Event]]]:
-    """Each listener's events by offset, in order."""
-    told: dict[str, dict[int, list[Event]]] = {}
-    for record in records:
-        for event in record.events:
-            told.setdefault(event.listener_id, {}).setdefault(record.offset, []).append(event)
-    return told
-
-
-def _erases_everything(event: Event) -> bool:
-    return isinstance(event, Erasure) and event.play_id is None
 
 
 class _Turn:

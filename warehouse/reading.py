@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from warehouse.events import Play, SignalKind
+from warehouse.events import SignalKind
 from warehouse.rules.decay import TASTE_ENTRIES, decay_weights
-from warehouse.rules.plays import SKIPPED, counts_as_play, same_play
+from warehouse.rules.plays import same_play
 from warehouse.rules.quantity import DAY_MS
-from warehouse.sources import SOURCES, UNKNOWN_SOURCE, resolved_played_ms, resolved_track_ms
+from warehouse.sources import SOURCES, UNKNOWN_SOURCE
 from warehouse.tail import Since, since
-from warehouse.taste import RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TasteTail
+from warehouse.taste import EVERYTHING, RECENT_PLAYS, TAKEN_BACK, Entry, Heard, Opinion, Tailed, TasteBase, TasteTail
+
+_AS_TOLD: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -69,19 +71,28 @@ def _weight(age: int) -> int:
     return by_age[age] if age < len(by_age) else 0
 
 
-def taste_now(base: TasteBase, tail: TasteTail) -> CurrentTaste:
-    """Base and tail as one, as the batch will count them.
+def taste_now(base: TasteBase, events: Sequence[Tailed], names: Mapping[str, str] = _AS_TOLD) -> CurrentTaste:
+    """A base and the tail's events as one, as the batch will count them; `names` gives the track_id behind a told name.
 
     A play told twice counts once: by equal play_id, or by its track and a start within a minute of the first telling.
-    The base names the newest `RECENT_PLAYS` plays that it kept, and neither older ones, tellings that it left out for
-    a better one, nor plays taken back; so what was told since is compared with those that it names. An erasure of one
-    play finds it among those, or as the latest of its day. The next base settles the rest.
+    The base names the newest `RECENT_PLAYS` plays that it kept, and neither older ones nor tellings that it left out
+    for a better one; so what was told since is compared with those that it names. An erasure of one play finds it
+    among those, or as the latest of its day. The next base settles the rest.
     """
-    told = since(tail.events, base.offsets)
+    told = since(events, base.offsets)
     if told.base_is_void:
-        base = TasteBase()
-    change = _change(base, told)
+        base = TasteBase(taken_back=base.taken_back)
+    change = _change(base, told, names)
     return CurrentTaste(_entries(base, change), _recent(base, change), _opinions(base, told))
+
+
+def settled_base(base: TasteBase, tail: TasteTail, names: Mapping[str, str] = _AS_TOLD) -> TasteBase:
+    """The base that says what `base` and `tail` say together, at the offsets that the tail has seen."""
+    taste = taste_now(base, tail.events, names)
+    more = [event.erased for event in tail.events if event.erased]
+    taken_back = tuple(dict.fromkeys((*base.taken_back, *more)))[-TAKEN_BACK:]
+    offsets = base.offsets | {at: max(offset, base.offsets.get(at, -1)) for at, offset in tail.seen.items()}
+    return TasteBase(taste.entries, taste.recent, tuple(taste.opinions.values()), offsets, taken_back)
 
 
 class _Change(NamedTuple):
@@ -91,38 +102,40 @@ class _Change(NamedTuple):
     removed: dict[str, Heard]
 
 
-def _change(base: TasteBase, told: Since) -> _Change:
-    plays = {play_id: event.play for play_id, event in told.plays.items() if event.play is not None}
+def _change(base: TasteBase, told: Since, names: Mapping[str, str]) -> _Change:
+    gone = told.erasures.keys() - {EVERYTHING} | set(base.taken_back)
+    plays = {name: _named(event.heard, names) for name, event in told.plays.items() if event.heard and name not in gone}
     tracks = {play.track_id for play in plays.values()}
     change = _Change({}, {})
     tellings: defaultdict[str, list[Heard]] = defaultdict(list)
-    known = plays.keys() | told.erasures.keys()
+    known = plays.keys() | gone
     for heard in [heard for heard in base.recent if heard.track_id in tracks or heard.play_id in known]:
         plays.pop(heard.play_id, None)
-        if heard.play_id in told.erasures:
+        if heard.play_id in gone:
             change.removed[heard.play_id] = heard
         elif heard.track_id in tracks:
             tellings[heard.track_id].append(heard)
     for heard in [_latest_of(entry) for entry in base.entries if entry.last_play_id in known]:
         plays.pop(heard.play_id, None)
-        if heard.play_id in told.erasures:
+        if heard.play_id in gone:
             change.removed.setdefault(heard.play_id, heard)
     for play in plays.values():
-        tellings[play.track_id].append(_heard(play))
+        tellings[play.track_id].append(play)
     for of_a_track in tellings.values():
         _settle(of_a_track, plays, change)
     return change
 
 
+def _named(heard: Heard, names: Mapping[str, str]) -> Heard:
+    track_id = names.get(heard.track_id)
+    return heard if track_id is None or track_id == heard.track_id else heard._replace(track_id=track_id)
+
+
 def _latest_of(entry: Entry) -> Heard:
     started_ms = entry.day * DAY_MS if entry.last_started_ms is None else entry.last_started_ms
-    return Heard(entry.last_play_id or "", entry.track_id, started_ms, "", counts=True, skipped=False)
-
-
-def _heard(play: Play) -> Heard:
-    counts = counts_as_play(resolved_played_ms(play.played_ms, play.source), resolved_track_ms(play.track_ms))
-    skipped = play.ended_by == SKIPPED and not counts
-    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counts, skipped)
+    return Heard(
+        entry.last_play_id or "", entry.track_id, started_ms, "", counts=True, skipped=False, ended_ms=started_ms
+    )
 
 
 def _settle(tellings: list[Heard], told_since: Container[str], change: _Change) -> None:
@@ -210,8 +223,7 @@ def _recent(base: TasteBase, change: _Change) -> tuple[Heard, ...]:
 def _opinions(base: TasteBase, told: Since) -> Mapping[str, Opinion]:
     opinions = {opinion.track_id: opinion for opinion in base.opinions}
     for track_id, event in told.words.items():
-        if (word := event.signal) is not None:
-            said = Opinion(track_id, word.kind, word.rating, word.received_ms, word.signal_id)
+        if (said := event.said) is not None:
             opinions[track_id] = max(said, opinions.get(track_id, said), key=_opinion_order)
     return opinions
 

@@ -6,22 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from warehouse.events import Erasure, Event, Play, Signal
-from warehouse.taste import Tailed
+from warehouse.rules.plays import SKIPPED, counts_as_play
+from warehouse.sources import resolved_played_ms, resolved_track_ms
+from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed
 
 
 class Since(NamedTuple):
-    """Plays by play_id in order of arrival, the last word by track, and erasures by play_id, None for everything.
+    """Plays by play_id in order of arrival, the last word by track, and erasures by play_id or `EVERYTHING`.
 
     Where everything was erased (`base_is_void`), nothing that a base says stands.
     """
 
     plays: dict[str, Tailed]
     words: dict[str, Tailed]
-    erasures: dict[str | None, Tailed]
+    erasures: dict[str, Tailed]
 
     @property
     def base_is_void(self) -> bool:
-        return None in self.erasures
+        return EVERYTHING in self.erasures
 
     @property
     def events(self) -> tuple[Tailed, ...]:
@@ -35,15 +37,25 @@ def topic_partition(topic: str, partition: int) -> str:
 
 
 def tailed(event: Event, place: str, offset: int) -> Tailed:
-    """The event with its place in the log. Raises `TypeError` for one that says nothing of taste."""
+    """The event as a tail keeps it. Raises `TypeError` for one that says nothing of taste."""
     match event:
         case Play():
-            return Tailed(place, offset, play=event)
+            return Tailed(place, offset, event.received_ms, heard=heard(event))
         case Signal():
-            return Tailed(place, offset, signal=event)
+            said = Opinion(event.track_id, event.kind, event.rating, event.received_ms, event.signal_id)
+            return Tailed(place, offset, event.received_ms, said=said)
         case Erasure():
-            return Tailed(place, offset, erasure=event)
+            erased = EVERYTHING if event.play_id is None else event.play_id
+            return Tailed(place, offset, event.received_ms, erased=erased)
     raise TypeError(f"a taste is made of plays, signals and erasures, not of {type(event).__name__}")
+
+
+def heard(play: Play) -> Heard:
+    """The play, judged by the rule of what counts."""
+    counts = counts_as_play(resolved_played_ms(play.played_ms, play.source), resolved_track_ms(play.track_ms))
+    skipped = play.ended_by == SKIPPED and not counts
+    ended_ms = play.started_ms + (play.played_ms or 0)
+    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counts, skipped, ended_ms)
 
 
 def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
@@ -53,34 +65,28 @@ def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
     under their play_id; and all but the last word on a track. After an erasure of everything that the base doesn't
     know of, events stand by when they were received alone, whether the base holds them or not.
     """
-    above = [event for event in events if event.offset > offsets.get(event.topic_partition, -1)]
-    erased_ms = _erased_ms(above)
+    above = [event for event in events if event.offset > offsets.get(event.place, -1)]
+    erased_ms = max((event.received_ms for event in above if event.erased == EVERYTHING), default=None)
     plays: dict[str, Tailed] = {}
     words: dict[str, Tailed] = {}
-    erasures: dict[str | None, Tailed] = {}
+    erasures: dict[str, Tailed] = {}
     for event in above if erased_ms is None else events:
-        if (play := event.play) is not None:
-            if erased_ms is None or play.received_ms > erased_ms:
+        stands = erased_ms is None or event.received_ms > erased_ms
+        if (play := event.heard) is not None:
+            if stands:
                 plays.setdefault(play.play_id, event)
-        elif (signal := event.signal) is not None:
-            if (erased_ms is None or signal.received_ms > erased_ms) and _is_last(signal, words.get(signal.track_id)):
-                words[signal.track_id] = event
-        elif (erasure := event.erasure) is not None and (
-            erasure.play_id is not None or erasure.received_ms == erased_ms
-        ):
-            erasures.setdefault(erasure.play_id, event)
+        elif (word := event.said) is not None:
+            if stands and _is_last(word, words.get(word.track_id)):
+                words[word.track_id] = event
+        elif event.erased is not None and (event.erased != EVERYTHING or event.received_ms == erased_ms):
+            erasures.setdefault(event.erased, event)
     for event in events:
-        if event.erasure is not None and event.erasure.play_id is not None:
-            plays.pop(event.erasure.play_id, None)
+        if event.erased:
+            plays.pop(event.erased, None)
     return Since(plays, words, erasures)
 
 
-def _erased_ms(events: Sequence[Tailed]) -> int | None:
-    whole = [e.erasure.received_ms for e in events if e.erasure is not None and e.erasure.play_id is None]
-    return max(whole, default=None)
-
-
-def _is_last(word: Signal, other: Tailed | None) -> bool:
-    if other is None or other.signal is None:
+def _is_last(word: Opinion, other: Tailed | None) -> bool:
+    if other is None or other.said is None:
         return True
-    return (word.received_ms, word.signal_id) > (other.signal.received_ms, other.signal.signal_id)
+    return (word.received_ms, word.signal_id) > (other.said.received_ms, other.said.signal_id)

@@ -1,22 +1,26 @@
 """A listener's taste as two rows: the base that the batch writes, and the tail of events that came after it.
 
 The batch writes bases, the stream writes tails, and neither touches the other's row. A base names the log offsets that
-it holds; a reader leaves out the tail's events at or below them, so a play is counted once at every moment.
+it holds; a reader leaves out the tail's events at or below them, so a play is counted once at every moment. Where a
+tail grows long before the next base is there, the stream settles it: into a base of its own, which stands until the
+batch's holds as much.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 
-from warehouse.events import Erasure, Play, Signal
-
-BASE = "taste.base"  # rows table: listener_id -> TasteBase, msgpack
-TAIL = "taste.tail"  # rows table: listener_id -> TasteTail, msgpack
+BASE = "taste.base"  # rows table: listener_id -> TasteBase, msgpack, written by the batch
+SETTLED = "taste.settled"  # rows table: listener_id -> TasteBase, msgpack, written by the stream
+TAIL = "taste.tail"  # rows table: listener_id -> TasteTail, msgpack, written by the stream
 CATALOG = "core.catalog"  # rows table: track_id -> TrackCard, msgpack
 RECENT_PLAYS = 500  # plays of a listener that a row keeps by name, newest first
-TASTE_TAIL = 1_000  # events of a listener that wait for the next base
+TASTE_TAIL = 512  # events of a listener that wait for the next base; beyond these they are settled
+TAKEN_BACK = 1_000  # erasures of single plays that a base remembers, the latest
+EVERYTHING = ""  # in place of a play_id: all plays and words of a listener were taken back
 
 
 class Entry(NamedTuple):
@@ -31,7 +35,7 @@ class Entry(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """A play of the recent past."""
+    """A play of the recent past; `ended_ms` is its start where nobody told how long it was heard."""
 
     play_id: str
     track_id: str
@@ -39,6 +43,7 @@ class Heard(NamedTuple):
     source: str
     counts: bool
     skipped: bool
+    ended_ms: int
 
 
 class Opinion(NamedTuple):
@@ -59,12 +64,14 @@ class TasteBase(msgspec.Struct, frozen=True, array_like=True):
 
     Entries: newest day first, then most plays, then track_id; at most `decay.TASTE_ENTRIES`. Recent plays: each once,
     newest first, then play_id; at most `RECENT_PLAYS`. The batch reads the erasures of the log after its plays.
+    `taken_back` are the play_ids of those erased one by one, so that none returns when it is told again.
     """
 
     entries: tuple[Entry, ...] = ()
     recent: tuple[Heard, ...] = ()
     opinions: tuple[Opinion, ...] = ()
     offsets: dict[str, int] = {}
+    taken_back: tuple[str, ...] = ()
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -76,26 +83,59 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     offsets: dict[str, int] = {}
 
 
-class Tailed(msgspec.Struct, frozen=True, array_like=True):
-    """An event since the base, with its place in the log. Exactly one of the three is set."""
+class Tailed(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An event since the base, with its place in the log (`topic/partition`). Exactly one of the last three is set."""
 
-    topic_partition: str
+    place: str
     offset: int
-    play: Play | None = None
-    signal: Signal | None = None
-    erasure: Erasure | None = None
+    received_ms: int
+    heard: Heard | None = None
+    said: Opinion | None = None
+    erased: str | None = None  # the play_id taken back, or EVERYTHING
 
 
-class TasteTail(msgspec.Struct, frozen=True, array_like=True):
-    """Events since the base in order of arrival; `seen` is the last offset folded in, by `topic/partition`."""
+class TasteTail(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Events since the base; `seen` is the last offset folded in, by `topic/partition`.
 
-    events: tuple[Tailed, ...] = ()
+    `told` are the `count` events one after the other, each in msgpack: they are appended far more often than read.
+    `settled` says that a base of the stream's own stands beside the batch's.
+    """
+
     seen: dict[str, int] = {}
+    count: int = 0
+    told: bytes = b""
+    settled: bool = False
 
     @property
     def version(self) -> int:
         """How many records it has seen: higher with each, so that an older tail never replaces a newer one."""
         return sum(self.seen.values()) + len(self.seen)
+
+    @property
+    def events(self) -> tuple[Tailed, ...]:
+        """In order of arrival."""
+        return _decode_events(_ARRAY32 + self.count.to_bytes(4) + self.told) if self.count else ()
+
+    def keeping(self, events: Iterable[Tailed]) -> TasteTail:
+        """It with these events in place of its own."""
+        kept = [_encode(event) for event in events]
+        return TasteTail(self.seen, len(kept), b"".join(kept), self.settled)
+
+    def after(self, place: str, offset: int, events: Iterable[Tailed]) -> TasteTail:
+        """It with the events of one more record."""
+        more = [_encode(event) for event in events]
+        seen = {**self.seen, place: offset}
+        return TasteTail(seen, self.count + len(more), self.told + b"".join(more), self.settled)
+
+
+_ARRAY32 = b"\xdd"  # how msgpack begins an array whose length takes four bytes
+_encode = msgspec.msgpack.Encoder().encode
+_decode_events = msgspec.msgpack.Decoder(tuple[Tailed, ...]).decode
+
+
+def holds(base: TasteBase | Counted, offsets: Mapping[str, int]) -> bool:
+    """Whether a base knows all events up to these offsets."""
+    return all(base.offsets.get(place, -1) >= offset for place, offset in offsets.items())
 
 
 class TrackCard(msgspec.Struct, frozen=True, omit_defaults=True):

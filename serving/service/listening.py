@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
-import msgspec
 import numpy as np
 
 from models.base import Floats, Positions, Taste, TrackPosition
@@ -18,13 +17,12 @@ from warehouse.events import SignalKind
 from warehouse.reading import CurrentTaste, age_days, taste_now
 from warehouse.rules.decay import UNIT, decay_weights
 from warehouse.stores.rows import Rows
-from warehouse.taste import BASE, TAIL, Entry, Heard, TasteBase, TasteTail
+from warehouse.stores.tastes import StoredTaste, Tastes
+from warehouse.taste import Entry, Heard
 
 KEPT = 256  # listeners of the last moments: more would be a walk for Python's garbage collector
 UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
 Name = TypeVar("Name", bound=Hashable)
-_decode_base = msgspec.msgpack.Decoder(TasteBase).decode
-_decode_tail = msgspec.msgpack.Decoder(TasteTail).decode
 
 
 @dataclass(frozen=True)
@@ -187,23 +185,21 @@ class Listeners:
     """Reads listeners, and keeps what it made of them while their rows are the same bytes."""
 
     def __init__(self, rows: Rows, cards: Cards) -> None:
-        self._rows = rows
+        self._tastes = Tastes(rows)
         self._cards = cards
-        self._kept: dict[str, tuple[bytes | None, bytes | None, Listening]] = {}
+        self._kept: dict[str, tuple[StoredTaste, Listening]] = {}
         self._weighed: dict[str, tuple[Listening, Snapshot, Weighed]] = {}
 
     def now(self, listener_id: str) -> Listening:
         """What is known at this moment; nothing, for a listener nobody has told of. Raises `RowsUnavailable`."""
-        # The tail is read first: a base that is written between the two holds what a tail that is trimmed then loses.
-        tail = self._rows.get(TAIL, listener_id)
-        base = self._rows.get(BASE, listener_id)
+        stored = self._tastes.stored(listener_id)
         kept = self._kept.get(listener_id)
-        if kept is not None and kept[0] == base and kept[1] == tail:
-            return kept[2]
-        known = _decode_base(base) if base is not None else TasteBase()
-        told = _decode_tail(tail) if tail is not None else TasteTail()
-        listening = Listening(taste_now(known, told))
-        self._kept[listener_id] = (base, tail, listening)
+        if kept is not None and kept[0] == stored:
+            return kept[1]
+        base, events = self._tastes.read(listener_id, stored)
+        names = self._cards.own_names(event.heard.track_id for event in events if event.heard)
+        listening = Listening(taste_now(base, events, names))
+        self._kept[listener_id] = (stored, listening)
         if len(self._kept) > KEPT:
             self._kept.clear()
         return listening

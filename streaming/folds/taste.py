@@ -4,28 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from warehouse.events import Event
-from warehouse.tail import Since, since, tailed
-from warehouse.taste import TASTE_TAIL, Tailed, TasteTail
+import msgspec
+
+from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event
+from warehouse.tail import since, tailed
+from warehouse.taste import TAIL, TasteTail
 
 
-def advanced(
-    tail: TasteTail, events: Sequence[Event], *, place: str, offset: int, base_offsets: Mapping[str, int]
-) -> TasteTail:
-    """The tail after one listener's events of the record at `offset` of `place` (`topic/partition`).
+class TasteFold:
+    """Appends, and no more: duplicates, erasures and what counts are settled when a tail is read."""
 
-    It is the tail itself where it has seen that record. Events that a base at `base_offsets` holds are let go.
-    """
-    if offset <= tail.seen.get(place, -1):
-        return tail
-    told = since((*tail.events, *(tailed(event, place, offset) for event in events)), base_offsets)
-    return TasteTail(_newest(told), {**tail.seen, place: offset})
+    table = TAIL
+    topics = (PLAYS, SIGNALS, ERASURES)
+    encoded = staticmethod(msgspec.msgpack.Encoder().encode)
+    _decode = staticmethod(msgspec.msgpack.Decoder(TasteTail).decode)
+
+    def keys(self, event: Event, place: str) -> tuple[str]:  # noqa: ARG002  # a listener's row, wherever it was told
+        """The listener."""
+        return (event.listener_id,)
+
+    def decoded(self, value: bytes | None) -> TasteTail:
+        """The tail of a stored value."""
+        return TasteTail() if value is None else self._decode(value)
+
+    def version(self, row: TasteTail) -> int:
+        """How many records it has seen."""
+        return row.version
+
+    def advanced(self, row: TasteTail, events: Sequence[Event], *, key: str, place: str, offset: int) -> TasteTail:  # noqa: ARG002
+        """The tail after one listener's events of a record; an erasure takes what it erases out of the row at once."""
+        if offset <= row.seen.get(place, -1):
+            return row
+        after = row.after(place, offset, [tailed(event, place, offset) for event in events])
+        return compacted(after, {}) if any(isinstance(event, Erasure) for event in events) else after
 
 
-def _newest(told: Since) -> tuple[Tailed, ...]:
-    """At most `TASTE_TAIL` events.
-
-    Beyond that the plays that arrived first are left to the next base, which has them from the lake; then the opinions
-    go, and erasures last, so that what was taken back doesn't return.
-    """
-    return told.events[-TASTE_TAIL:]
+def compacted(tail: TasteTail, offsets: Mapping[str, int]) -> TasteTail:
+    """The tail without what a base at `offsets` holds, and without what is told again, taken back or said anew."""
+    return tail.keeping(since(tail.events, offsets).events)

@@ -43,6 +43,7 @@ def base_of(events: Sequence[Event]) -> TasteBase:
         recent=tuple(sorted(heard, key=lambda h: (-h.started_ms, h.play_id))),
         opinions=tuple(_opinions(words)),
         offsets={place: offset for place, offset, _ in placed(events)},
+        taken_back=tuple(erasure.play_id for erasure in erasures if erasure.play_id is not None),
     )
 
 
@@ -64,7 +65,8 @@ def _told_once(plays: list[Play]) -> list[Play]:
 def _heard(play: Play) -> Heard:
     counts = counts_as_play(resolved_played_ms(play.played_ms, play.source), resolved_track_ms(play.track_ms))
     skipped = play.ended_by == "skip" and not counts
-    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counts, skipped)
+    ended_ms = play.started_ms + (play.played_ms or 0)
+    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counts, skipped, ended_ms)
 
 
 def _entries(heard: list[Heard]) -> list[Entry]:

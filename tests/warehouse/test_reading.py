@@ -9,16 +9,16 @@ from warehouse.events import Event, SignalKind
 from warehouse.reading import CurrentTaste, taste_now
 from warehouse.rules.decay import TASTE_ENTRIES, UNIT, decay_weights
 from warehouse.tail import tailed
-from warehouse.taste import RECENT_PLAYS, Entry, Heard, Opinion, TasteBase, TasteTail
+from warehouse.taste import RECENT_PLAYS, Entry, Heard, Opinion, Tailed, TasteBase
 
 NOTHING = TasteBase()
-OF_T1 = Heard("b1", "t1", NOON, "backbeat", counts=True, skipped=False)
+OF_T1 = Heard("b1", "t1", NOON, "backbeat", counts=True, skipped=False, ended_ms=NOON)
 KNOWS_T1 = TasteBase((Entry("t1", TODAY, 2, 1, "b1", NOON),), (OF_T1,), (), {PLAYS_PLACE: 9})
 
 
-def told(*events: Event, offset: int = 10) -> TasteTail:
-    """A tail of events that come after every base here."""
-    return TasteTail(tuple(tailed(event, PLAYS_PLACE, offset + at) for at, event in enumerate(events)))
+def told(*events: Event, offset: int = 10) -> tuple[Tailed, ...]:
+    """Events of a tail that come after every base here."""
+    return tuple(tailed(event, PLAYS_PLACE, offset + at) for at, event in enumerate(events))
 
 
 def counts(taste: CurrentTaste) -> Sequence[tuple[str, int, int]]:
@@ -26,13 +26,13 @@ def counts(taste: CurrentTaste) -> Sequence[tuple[str, int, int]]:
 
 
 def test_nothing_told_is_an_empty_taste() -> None:
-    taste = taste_now(NOTHING, TasteTail())
+    taste = taste_now(NOTHING, ())
     assert (taste.entries, taste.recent, dict(taste.opinions), taste.current) == ((), (), {}, None)
     assert (taste.heard, taste.do_not_recommend, taste.weights(TODAY)) == (frozenset(), frozenset(), {})
 
 
 def test_a_base_alone_is_the_taste_as_it_was() -> None:
-    taste = taste_now(KNOWS_T1, TasteTail())
+    taste = taste_now(KNOWS_T1, ())
     assert (taste.entries, taste.recent) == (KNOWS_T1.entries, KNOWS_T1.recent)
 
 
@@ -139,7 +139,7 @@ def test_a_play_taken_back_names_the_one_before_it_as_the_latest() -> None:
 
 
 def test_a_skip_taken_back_is_gone() -> None:
-    skipped = Heard("b2", "t2", NOON, "backbeat", counts=False, skipped=True)
+    skipped = Heard("b2", "t2", NOON, "backbeat", counts=False, skipped=True, ended_ms=NOON)
     base = TasteBase((Entry("t2", TODAY, 0, 1, None, None),), (skipped,))
     assert counts(taste_now(base, told(erasure("b2")))) == []
 
@@ -174,7 +174,7 @@ def test_weights_add_the_plays_of_each_day_by_their_age() -> None:
         Entry("t1", TODAY - 90, 3, 0, "b", 0),
         Entry("t2", TODAY - 1, 1, 0, "c", 0),
     )
-    assert taste_now(TasteBase(days), TasteTail()).weights(TODAY) == {
+    assert taste_now(TasteBase(days), ()).weights(TODAY) == {
         "t1": 2 * UNIT + 3 * (UNIT // 2),
         "t2": decay_weights()[1],
     }
@@ -183,7 +183,7 @@ def test_weights_add_the_plays_of_each_day_by_their_age() -> None:
 def test_a_play_too_old_to_weigh_anything_has_no_weight() -> None:
     ages = (len(decay_weights()) - 1, len(decay_weights()))
     days = tuple(Entry(f"t{age}", TODAY - age, 1, 0, None, None) for age in ages)
-    assert taste_now(TasteBase(days), TasteTail()).weights(TODAY) == {f"t{ages[0]}": 1}
+    assert taste_now(TasteBase(days), ()).weights(TODAY) == {f"t{ages[0]}": 1}
 
 
 def test_a_play_of_a_clock_that_ran_past_midnight_is_of_today() -> None:

@@ -1,17 +1,25 @@
-"""Tastes in the rows store: a listener's base and tail, each written by its own side."""
+"""Tastes in the rows store: a listener's base, settled base and tail, each written by its own side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from warehouse.stores.rows import Rows
-from warehouse.taste import BASE, TAIL, Counted, TasteBase, TasteTail
+from warehouse.reading import CurrentTaste, taste_now
+from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.taste import BASE, CATALOG, SETTLED, TAIL, Counted, Tailed, TasteBase, TasteTail, TrackCard, holds
 
-_BASE = msgspec.msgpack.Decoder(TasteBase)
-_TAIL = msgspec.msgpack.Decoder(TasteTail)
-_COUNTED = msgspec.msgpack.Decoder(Counted)
+Stored = TypeVar("Stored")
+
+
+class StoredTaste(NamedTuple):
+    """The bytes of a listener's rows: equal bytes, equal taste."""
+
+    tail: bytes | None
+    base: bytes | None
+    settled: bytes | None
 
 
 class Tastes:
@@ -20,34 +28,72 @@ class Tastes:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
 
-    def of(self, listener_id: str) -> tuple[TasteBase, TasteTail]:
-        """Base and tail, empty where there is none yet.
+    def stored(self, listener_id: str) -> StoredTaste:
+        """The rows as they are.
 
         The tail is read first: events leave it only for a base that is there already, so none is missed between.
         """
-        tail = self.tail(listener_id)
-        found = self._rows.get(BASE, listener_id)
-        return (TasteBase() if found is None else _BASE.decode(found)), tail
+        tail = self._rows.get(TAIL, listener_id)
+        base = self._rows.get(BASE, listener_id)
+        settled = tail is not None and _row(TAIL, listener_id, tail, _TAIL).settled
+        return StoredTaste(tail, base, self._rows.get(SETTLED, listener_id) if settled else None)
+
+    def read(self, listener_id: str, stored: StoredTaste) -> tuple[TasteBase, tuple[Tailed, ...]]:
+        """The base that stands, and the events of the tail; empty where there are none."""
+        base = TasteBase() if stored.base is None else _row(BASE, listener_id, stored.base, _BASE)
+        tail = TasteTail() if stored.tail is None else _row(TAIL, listener_id, stored.tail, _TAIL)
+        if stored.settled is not None:
+            settled = _row(SETTLED, listener_id, stored.settled, _BASE)
+            base = base if holds(base, settled.offsets) else settled
+        return base, tail.events
+
+    def now(self, listener_id: str) -> CurrentTaste:
+        """What the rows say at this moment."""
+        base, events = self.read(listener_id, self.stored(listener_id))
+        return taste_now(base, events, self.names({event.heard.track_id for event in events if event.heard}))
 
     def tail(self, listener_id: str) -> TasteTail:
         """The tail alone."""
         found = self._rows.get(TAIL, listener_id)
-        return TasteTail() if found is None else _TAIL.decode(found)
+        return TasteTail() if found is None else _row(TAIL, listener_id, found, _TAIL)
 
-    def base_offsets(self, listener_id: str) -> Mapping[str, int]:
-        """The last log offset that the base holds, by `topic/partition`."""
-        found = self._rows.get(BASE, listener_id)
-        return {} if found is None else _COUNTED.decode(found).offsets
+    def base(self, listener_id: str, *, settled: bool) -> TasteBase:
+        """The base that stands; `settled` is what the listener's tail says."""
+        own = self._rows.get(SETTLED, listener_id) if settled else None
+        return self.read(listener_id, StoredTaste(None, self._rows.get(BASE, listener_id), own))[0]
 
-    def move_tail(self, listener_id: str, tail: TasteTail) -> bool:
-        """Write the tail, or write nothing and say False where a tail that has seen as much is there."""
-        return self._rows.put(TAIL, listener_id, msgspec.msgpack.encode(tail), version=tail.version)
+    def names(self, tracks: Iterable[str]) -> Mapping[str, str]:
+        """The track_id behind each name that the catalog knows."""
+        found = self._rows.get_many(CATALOG, tracks)
+        return {name: _row(CATALOG, name, card, _CARD).track_id for name, card in found.items()}
+
+    def settle(self, listener_id: str, base: TasteBase) -> None:
+        """Write the stream's own base, unless one that holds more is there."""
+        version = sum(base.offsets.values()) + len(base.offsets)
+        self._rows.put(SETTLED, listener_id, msgspec.msgpack.encode(base), version=version)
 
     def publish(self, bases: Mapping[str, TasteBase], *, version: int) -> int:
         """Write bases where older ones or none are; how many were written."""
         encoded = {listener_id: msgspec.msgpack.encode(base) for listener_id, base in bases.items()}
         return self._rows.put_many(BASE, encoded, version=version)
 
-    def forget_base(self, listener_id: str) -> None:
-        """Delete the base of a listener who erased everything."""
-        self._rows.delete(BASE, [listener_id])
+    def forget(self, listener_id: str, place: str, offset: int) -> None:
+        """Delete the bases that know nothing of the record at `offset` of `place`, an erasure of everything."""
+        for table in (BASE, SETTLED):
+            found = self._rows.get(table, listener_id)
+            if found is not None and _row(table, listener_id, found, _COUNTED).offsets.get(place, -1) < offset:
+                self._rows.delete(table, [listener_id])
+
+
+_BASE = msgspec.msgpack.Decoder(TasteBase)
+_TAIL = msgspec.msgpack.Decoder(TasteTail)
+_COUNTED = msgspec.msgpack.Decoder(Counted)
+_CARD = msgspec.msgpack.Decoder(TrackCard)
+
+
+def _row(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[Stored]) -> Stored:
+    """The row of these bytes. Raises `RowsUnavailable` where they are none: an answer without it would be wrong."""
+    try:
+        return decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise RowsUnavailable(f"row {key!r} of {table} is broken: {error}; `backbeat run` writes bases anew") from error

@@ -1,35 +1,42 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.folds.taste import advanced
+from streaming.folds.taste import TasteFold, compacted
 from tests.streaming.batch import base_of, placed
-from tests.streaming.tastes import MIN, NOON, PLAYS_PLACE, erasure, play, skip, word
+from tests.streaming.tastes import DAY, MIN, NOON, PLAYS_PLACE, erasure, play, skip, word
 from warehouse.events import ERASURES, SIGNALS, Event, Impression, Play, SignalKind
-from warehouse.reading import CurrentTaste, taste_now
+from warehouse.reading import CurrentTaste, settled_base
+from warehouse.reading import taste_now as read
 from warehouse.tail import topic_partition
-from warehouse.taste import TASTE_TAIL, TasteBase, TasteTail
+from warehouse.taste import EVERYTHING, Entry, TasteBase, TasteTail
 
 ERASURES_PLACE = topic_partition(ERASURES.name, 0)
 SIGNALS_PLACE = topic_partition(SIGNALS.name, 0)
 
 
-def folded(
-    events: Sequence[Event], base: Mapping[str, int] | None = None, tail: TasteTail | None = None, *, skipped: int = 0
-) -> TasteTail:
+def advanced(tail: TasteTail, events: Sequence[Event], place: str, offset: int) -> TasteTail:
+    return TasteFold().advanced(tail, events, key="ada", place=place, offset=offset)
+
+
+def folded(events: Sequence[Event], tail: TasteTail | None = None, *, skipped: int = 0) -> TasteTail:
     """The tail after the events, the first `skipped` left out, each a record of its own."""
     tail = tail or TasteTail()
     for place, offset, event in placed(events)[skipped:]:
-        tail = advanced(tail, [event], place=place, offset=offset, base_offsets=base or {})
+        tail = advanced(tail, [event], place, offset)
     return tail
 
 
+def taste_now(base: TasteBase, tail: TasteTail) -> CurrentTaste:
+    return read(base, tail.events)
+
+
 def kept_plays(tail: TasteTail) -> list[str]:
-    return [event.play.play_id for event in tail.events if event.play is not None]
+    return [event.heard.play_id for event in tail.events if event.heard is not None]
 
 
 def as_told(taste: CurrentTaste) -> tuple[object, ...]:
@@ -37,76 +44,72 @@ def as_told(taste: CurrentTaste) -> tuple[object, ...]:
 
 
 def test_events_are_kept_in_order_of_arrival_with_their_place() -> None:
-    tail = advanced(
-        TasteTail(), [play("p2"), play("p1", "t2")], place=PLAYS_PLACE, offset=7, base_offsets={PLAYS_PLACE: 6}
-    )
+    tail = advanced(TasteTail(), [play("p2"), play("p1", "t2")], PLAYS_PLACE, 7)
     assert kept_plays(tail) == ["p2", "p1"]
-    assert {(event.topic_partition, event.offset) for event in tail.events} == {(PLAYS_PLACE, 7)}
+    assert {(event.place, event.offset) for event in tail.events} == {(PLAYS_PLACE, 7)}
     assert tail.seen == {PLAYS_PLACE: 7}
+
+
+def test_a_row_is_read_as_it_was_stored() -> None:
+    fold = TasteFold()
+    tail = folded([play("p1"), word("t1", SignalKind.RATE), erasure("p9")])
+    stored = fold.decoded(fold.encoded(tail))
+    assert (stored, stored.events) == (tail, tail.events)
+    assert fold.decoded(None) == TasteTail()
 
 
 @pytest.mark.parametrize("offset", [0, 6, 7])
 def test_a_record_at_or_below_the_last_seen_changes_nothing(offset: int) -> None:
-    tail = advanced(TasteTail(), [play("p1")], place=PLAYS_PLACE, offset=7, base_offsets={})
-    assert advanced(tail, [play("p2")], place=PLAYS_PLACE, offset=offset, base_offsets={}) is tail
+    tail = advanced(TasteTail(), [play("p1")], PLAYS_PLACE, 7)
+    assert advanced(tail, [play("p2")], PLAYS_PLACE, offset) is tail
 
 
 def test_each_partition_of_each_topic_is_seen_by_itself() -> None:
-    tail = advanced(TasteTail(), [play("p1")], place=PLAYS_PLACE, offset=7, base_offsets={})
-    tail = advanced(tail, [word("t1", SignalKind.LIKE)], place=SIGNALS_PLACE, offset=0, base_offsets={})
+    tail = advanced(TasteTail(), [play("p1")], PLAYS_PLACE, 7)
+    tail = advanced(tail, [word("t1", SignalKind.LIKE)], SIGNALS_PLACE, 0)
     assert tail.seen == {PLAYS_PLACE: 7, SIGNALS_PLACE: 0}
 
 
 def test_its_version_rises_with_every_record() -> None:
     tail, versions = TasteTail(), []
     for place, offset in [(PLAYS_PLACE, 0), (SIGNALS_PLACE, 0), (PLAYS_PLACE, 1), (PLAYS_PLACE, 5)]:
-        tail = advanced(tail, [], place=place, offset=offset, base_offsets={})
+        tail = advanced(tail, [], place, offset)
         versions.append(tail.version)
     assert versions == [1, 2, 3, 7]
 
 
-def test_events_that_the_base_holds_are_let_go() -> None:
-    tail = folded([play("p0"), play("p1", "t2"), play("p2", "t3")])
-    tail = advanced(tail, [play("p3", "t4")], place=PLAYS_PLACE, offset=3, base_offsets={PLAYS_PLACE: 1})
-    assert kept_plays(tail) == ["p2", "p3"]
+def test_a_compacted_tail_lets_go_what_the_base_holds() -> None:
+    tail = folded([play(f"p{n}", f"t{n}") for n in range(4)])
+    assert kept_plays(compacted(tail, {PLAYS_PLACE: 1})) == ["p2", "p3"]
 
 
-def test_a_play_told_again_under_its_id_is_kept_once_as_it_was_told_first() -> None:
-    tail = folded([play("p1", played_ms=1), play("p1", played_ms=2)])
-    assert [event.play.played_ms for event in tail.events if event.play] == [1]
+def test_a_compacted_tail_has_a_play_once_as_it_was_told_first() -> None:
+    tail = compacted(folded([play("p1", played_ms=1), play("p1", played_ms=2)]), {})
+    assert [event.heard.ended_ms - event.heard.started_ms for event in tail.events if event.heard] == [1]
 
 
-def test_only_the_last_word_on_a_track_is_kept() -> None:
+def test_a_compacted_tail_has_only_the_last_word_on_a_track() -> None:
     said = [word("t1", SignalKind.LIKE, 5, "a"), word("t1", SignalKind.DISLIKE, 5, "b"), word("t1", SignalKind.RATE, 4)]
-    tail = folded(said)
-    assert [event.signal.kind for event in tail.events if event.signal] == [SignalKind.DISLIKE]
+    assert [event.said.kind for event in compacted(folded(said), {}).events if event.said] == [SignalKind.DISLIKE]
 
 
-def test_a_play_taken_back_leaves_the_tail_however_early_its_erasure_came() -> None:
+def test_a_play_taken_back_leaves_the_tail_with_its_erasure() -> None:
     assert kept_plays(folded([play("p1"), erasure("p1"), play("p2", "t2")])) == ["p2"]
-    assert kept_plays(folded([erasure("p1"), play("p1")])) == []
+    assert kept_plays(compacted(folded([erasure("p1"), play("p1")]), {})) == []
 
 
 def test_erasing_everything_leaves_the_erasure_and_what_came_after_it() -> None:
     before, at, after = (play(name, received_ms=ms) for name, ms in (("p1", 4), ("p2", 5), ("p3", 6)))
     opinion = word("t1", SignalKind.LIKE, received_ms=5)
-    tail = folded([before, opinion, erasure(None, received_ms=5), at, after])
-    assert kept_plays(tail) == ["p3"]
-    assert [event.erasure for event in tail.events if event.erasure] == [erasure(None, received_ms=5)]
-    assert not [event for event in tail.events if event.signal]
+    erased = folded([before, opinion, erasure(None, received_ms=5)])
+    assert [(event.heard, event.said, event.erased) for event in erased.events] == [(None, None, EVERYTHING)]
+    later = compacted(folded([before, opinion, erasure(None, received_ms=5), at, after]), {})
+    assert kept_plays(later) == ["p3"]
 
 
-def test_an_erasure_that_the_base_knows_is_let_go() -> None:
-    tail = folded([erasure(None, received_ms=5), play("p1")], base={ERASURES_PLACE: 0})
-    assert [event.erasure for event in tail.events] == [None]
-
-
-def test_beyond_its_bound_the_plays_that_arrived_first_go_and_erasures_stay() -> None:
-    plays: list[Event] = [play(f"p{n}", f"t{n}") for n in range(TASTE_TAIL + 5)]
-    tail = folded([erasure("an old play"), *plays])
-    assert len(tail.events) == TASTE_TAIL
-    assert kept_plays(tail) == [f"p{n}" for n in range(6, TASTE_TAIL + 5)]
-    assert tail.events[-1].erasure == erasure("an old play")
+def test_a_compacted_tail_lets_go_an_erasure_that_the_base_knows() -> None:
+    tail = compacted(folded([erasure(None, received_ms=5), play("p1")]), {ERASURES_PLACE: 0})
+    assert [event.erased for event in tail.events] == [None]
 
 
 def test_an_event_of_another_kind_is_refused() -> None:
@@ -114,7 +117,14 @@ def test_an_event_of_another_kind_is_refused() -> None:
         listener_id="ada", received_ms=1, impression_id="i", shelf="s", model_version="1", track_ids=[], sources=[]
     )
     with pytest.raises(TypeError, match="not of Impression"):
-        advanced(TasteTail(), [shown], place=PLAYS_PLACE, offset=0, base_offsets={})
+        advanced(TasteTail(), [shown], PLAYS_PLACE, 0)
+
+
+def test_a_play_told_under_another_name_of_a_track_counts_for_the_track() -> None:
+    base = base_of([play("p1", "isrc:1", NOON)])
+    tail = folded([play("p2", "spotify:1", NOON + 10 * MIN), play("p1", "spotify:1", NOON)])
+    renamed = read(TasteBase(base.entries, base.recent), tail.events, {"spotify:1": "isrc:1"})
+    assert renamed.entries == (Entry("isrc:1", NOON // DAY, 2, 0, "p2", NOON + 10 * MIN),)
 
 
 TRACKS = st.sampled_from(["t1", "t2", "t3"])
@@ -183,7 +193,7 @@ def test_wherever_the_batch_stopped_the_tail_takes_it_to_the_same_taste(
     events = [_named_by_content(event) for event in events]
     base = base_of(events[:done])
     known_late = data.draw(st.booleans(), label="the fold began before the base was there")
-    tail = folded(events) if known_late else folded(events, base.offsets, skipped=done)
+    tail = folded(events) if known_late else compacted(folded(events, skipped=done), base.offsets)
     assert as_told(taste_now(base, tail)) == as_told(taste_now(base_of(events), TasteTail()))
 
 
@@ -198,7 +208,7 @@ def test_plays_of_the_base_that_are_taken_back_one_by_one_are_gone(events: list[
             apart.append(event)
     done = data.draw(st.integers(0, len(apart)), label="events in the base")
     base = base_of(apart[:done])
-    now = taste_now(base, folded(apart, base.offsets, skipped=done))
+    now = taste_now(base, folded(apart, skipped=done))
     assert as_told(now) == as_told(taste_now(base_of(apart), TasteTail()))
 
 
@@ -218,5 +228,17 @@ def test_events_told_together_fold_as_events_told_alone(events: list[Event]) -> 
     for place, _, event in placed(events):
         by_place.setdefault(place, []).append(event)
     for place, told in by_place.items():
-        together = advanced(together, told, place=place, offset=len(told) - 1, base_offsets={})
+        together = advanced(together, told, place, len(told) - 1)
     assert as_told(taste_now(TasteBase(), together)) == as_told(taste_now(TasteBase(), alone))
+
+
+@given(
+    st.lists(st.one_of(plays(SLOTTED, IDS), plays(SLOTTED, IDS), WORDS, ERASED), max_size=40).map(arrivals), st.data()
+)
+def test_wherever_a_tail_was_settled_it_says_the_same_afterwards(events: list[Event], data: st.DataObject) -> None:
+    events = [_named_by_content(event) for event in events]
+    at = data.draw(st.integers(0, len(events)), label="events before it was settled")
+    early = folded(events[:at])
+    base = settled_base(TasteBase(), early)
+    late = folded(events, TasteTail(early.seen, settled=True), skipped=at)
+    assert as_told(taste_now(base, late)) == as_told(taste_now(base_of(events), TasteTail()))

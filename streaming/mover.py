@@ -1,0 +1,118 @@
+"""Moves the rows of a fold forward, record by record, on any rows store: in the API's process as in Faust's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+from streaming.folds import Fold
+from warehouse.events import Event
+from warehouse.stores.rows import Rows
+
+Row = TypeVar("Row")
+
+
+class Told(NamedTuple):
+    """The events of one record on the log, at `offset` of `place` (`topic/partition`)."""
+
+    place: str
+    offset: int
+    events: Sequence[Event]
+
+
+Finish = Callable[[str, Row, Row], Row]  # key, the row before, the row after; what is to be written in its stead
+
+
+class Mover(Generic[Row]):
+    """Folds records into rows and writes the rows; when `advance` returns, they are in the store.
+
+    Rows go forward only: where another has written a row meanwhile, it is read again and folded into. Up to `keeps`
+    rows are kept from one call to the next. Keep none where others write the same rows and fold other records: kept
+    rows are right as long as whoever reads a place of the log reads all of it, from what was last acknowledged.
+    `forgets` is called for each event before its rows move. Methods raise `RowsUnavailable`.
+    """
+
+    def __init__(
+        self,
+        fold: Fold[Row],
+        rows: Rows,
+        *,
+        keeps: int = 0,
+        finish: Finish[Row] | None = None,
+        forgets: Callable[[Event, str, int], object] | None = None,
+    ) -> None:
+        self._fold = fold
+        self._rows = rows
+        self._keeps = keeps
+        self._finish = finish
+        self._forgets = forgets
+        self._kept: dict[str, Row] = {}
+
+    def advance(self, told: Iterable[Told]) -> int:
+        """Fold records, in order of offset within each place; how many rows that moved."""
+        left: Mapping[str, Sequence[Told]] = self._by_row(told)
+        moved = 0
+        while left:
+            rows = self._read(left)
+            changed = {key: row for key, row in self._folded(left, rows) if row is not rows[key]}
+            refused = self._write(changed)
+            self._keep({key: row for key, row in (rows | changed).items() if key not in refused})
+            moved += len(changed) - len(refused)
+            left = {key: left[key] for key in refused}
+        return moved
+
+    def forget(self) -> None:
+        """Keep no row: others may have written them."""
+        self._kept.clear()
+
+    def _by_row(self, told: Iterable[Told]) -> dict[str, list[Told]]:
+        """Each row's events, by record."""
+        keys = self._fold.keys
+        rows: dict[str, list[Told]] = {}
+        for place, offset, events in told:
+            touched: dict[str, list[Event]] = {}
+            for event in events:
+                if self._forgets is not None:
+                    self._forgets(event, place, offset)
+                for key in keys(event, place):
+                    if key in touched:
+                        touched[key].append(event)
+                    else:
+                        touched[key] = [event]
+            for key, of_a_row in touched.items():
+                rows.setdefault(key, []).append(Told(place, offset, of_a_row))
+        return rows
+
+    def _read(self, keys: Iterable[str]) -> dict[str, Row]:
+        kept = self._kept
+        rows = {key: kept[key] for key in keys if key in kept}
+        if missing := [key for key in keys if key not in rows]:
+            found = self._rows.get_many(self._fold.table, missing)
+            rows.update((key, self._fold.decoded(found.get(key))) for key in missing)
+        return rows
+
+    def _folded(self, told: Mapping[str, Sequence[Told]], rows: Mapping[str, Row]) -> Iterable[tuple[str, Row]]:
+        advanced = self._fold.advanced
+        for key, records in told.items():
+            row = before = rows[key]
+            for place, offset, events in records:
+                row = advanced(row, events, key=key, place=place, offset=offset)
+            if self._finish is not None and row is not before:
+                row = self._finish(key, before, row)
+            yield key, row
+
+    def _write(self, changed: Mapping[str, Row]) -> frozenset[str]:
+        if not changed:
+            return frozenset()
+        version, encoded = self._fold.version, self._fold.encoded
+        refused = self._rows.move(self._fold.table, {key: (version(row), encoded(row)) for key, row in changed.items()})
+        for key in refused:
+            self._kept.pop(key, None)
+        return refused
+
+    def _keep(self, rows: Mapping[str, Row]) -> None:
+        if not self._keeps:
+            return
+        if len(self._kept) + len(rows) > self._keeps:
+            self._kept.clear()
+        self._kept.update(rows)

@@ -1,0 +1,39 @@
+"""Keeps the tails of tastes short: what a base holds is let go, and a tail that grows long becomes a base itself."""
+
+from __future__ import annotations
+
+from streaming.folds.taste import compacted
+from warehouse.events import Erasure, Event
+from warehouse.reading import settled_base
+from warehouse.stores.tastes import Tastes
+from warehouse.taste import TASTE_TAIL, TasteTail
+
+LOOK_EVERY = 64  # events of a tail between two looks at the listener's base
+
+
+class Settler:
+    """What the stream does beside folding a taste: both are the `finish` and `forgets` of a `Mover`."""
+
+    def __init__(self, tastes: Tastes) -> None:
+        self._tastes = tastes
+
+    def finish(self, listener_id: str, before: TasteTail, after: TasteTail) -> TasteTail:
+        """The tail to write: `after`, or a shorter one now and then. Raises `RowsUnavailable`.
+
+        The settled base is written before the tail that goes without its events: whoever reads in between finds
+        the old tail, which does not ask for it.
+        """
+        if after.count // LOOK_EVERY <= before.count // LOOK_EVERY:
+            return after
+        base = self._tastes.base(listener_id, settled=after.settled)
+        short = compacted(after, base.offsets)
+        if short.count < TASTE_TAIL:
+            return short
+        named = self._tastes.names({event.heard.track_id for event in short.events if event.heard})
+        self._tastes.settle(listener_id, settled_base(base, short, named))
+        return TasteTail(short.seen, settled=True)
+
+    def forget(self, event: Event, place: str, offset: int) -> None:
+        """Delete the bases of a listener who erased everything, before the tail says so; raises `RowsUnavailable`."""
+        if isinstance(event, Erasure) and event.play_id is None:
+            self._tastes.forget(event.listener_id, place, offset)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.mover import Mover, Told
+from tests.fakes.memory_rows import MemoryRows
+from tests.streaming.tastes import play
+from warehouse.events import PLAYS, Event
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    seen: dict[str, int] = {}
+    plays: int = 0
+
+
+class Counts:
+    """Plays of a listener, and of all listeners together."""
+
+    table = "counts"
+    topics = (PLAYS,)
+
+    def keys(self, event: Event, place: str) -> tuple[str, str]:
+        return event.listener_id, f"all/{place}"
+
+    def decoded(self, value: bytes | None) -> Counted:
+        return Counted() if value is None else msgspec.msgpack.decode(value, type=Counted)
+
+    def encoded(self, row: Counted) -> bytes:
+        return msgspec.msgpack.encode(row)
+
+    def version(self, row: Counted) -> int:
+        return sum(row.seen.values()) + len(row.seen)
+
+    def advanced(self, row: Counted, events: Sequence[Event], *, key: str, place: str, offset: int) -> Counted:  # noqa: ARG002
+        if offset <= row.seen.get(place, -1):
+            return row
+        return Counted({**row.seen, place: offset}, row.plays + len(events))
+
+
+def record(offset: int, *listeners: str, place: str = "plays/0") -> Told:
+    return Told(place, offset, [play(f"{place} {offset} {who}", listener_id=who) for who in listeners])
+
+
+def counts_in(rows: MemoryRows) -> Mapping[str, int]:
+    return {key: Counts().decoded(value).plays for key, value in rows.scan("counts")}
+
+
+def test_each_event_moves_every_row_that_it_touches() -> None:
+    rows = MemoryRows()
+    assert Mover(Counts(), rows).advance([record(0, "ada", "bob", "ada"), record(1, "ada")]) == 3
+    assert counts_in(rows) == {"ada": 3, "bob": 1, "all/plays/0": 4}
+
+
+def test_records_told_again_change_nothing() -> None:
+    rows = MemoryRows()
+    told = [record(0, "ada"), record(1, "bob")]
+    Mover(Counts(), rows).advance(told)
+    assert Mover(Counts(), rows).advance(told) == 0
+    assert counts_in(rows) == {"ada": 1, "bob": 1, "all/plays/0": 2}
+
+
+def test_nothing_told_moves_nothing() -> None:
+    assert Mover(Counts(), MemoryRows()).advance([]) == 0
+
+
+@pytest.mark.parametrize("keeps", [0, 2, 100])
+def test_kept_rows_say_the_same_as_rows_read_again(keeps: int) -> None:
+    rows = MemoryRows()
+    mover = Mover(Counts(), rows, keeps=keeps)
+    for offset in range(5):
+        mover.advance([record(offset, "ada", f"listener-{offset}")])
+    assert counts_in(rows)["ada"] == 5
+    assert counts_in(rows)["all/plays/0"] == 10
+
+
+def test_a_worker_that_was_away_folds_into_what_another_left() -> None:
+    rows = MemoryRows()
+    zombie, heir = Mover(Counts(), rows, keeps=100), Mover(Counts(), rows, keeps=100)
+    zombie.advance([record(0, "ada")])
+    heir.advance([record(0, "ada"), record(1, "ada"), record(2, "ada")])
+    zombie.advance([record(1, "ada")])  # wakes with a row that has seen less
+    assert counts_in(rows) == {"ada": 3, "all/plays/0": 3}
+
+
+def test_a_row_is_finished_before_it_is_written_and_only_where_it_moved() -> None:
+    rows, finished = MemoryRows(), []
+
+    def finish(key: str, before: Counted, after: Counted) -> Counted:
+        finished.append((key, before.plays, after.plays))
+        return after
+
+    mover = Mover(Counts(), rows, finish=finish)
+    mover.advance([record(0, "ada")])
+    mover.advance([record(0, "ada")])
+    assert finished == [("ada", 0, 1), ("all/plays/0", 0, 1)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 3)), max_size=12), st.data())
+def test_however_often_workers_start_over_each_record_counts_once(
+    told: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    offsets: dict[str, int] = {}
+    records = []
+    for partition, plays in told:
+        place = f"plays/{partition}"
+        offsets[place] = offsets.get(place, -1) + 1
+        records.append(record(offsets[place], *["ada"] * plays, place=place))
+    rows = MemoryRows()
+    for _ in range(3):  # workers that read from somewhere on, and die somewhere
+        end = data.draw(st.integers(0, len(records)))
+        Mover(Counts(), rows, keeps=data.draw(st.sampled_from([0, 100]))).advance(records[:end])
+    Mover(Counts(), rows).advance(records)
+    assert counts_in(rows).get("ada", 0) == sum(plays for _, plays in told)
