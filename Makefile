@@ -6,7 +6,7 @@ RUN := .venv/bin/python
 CODE := $(wildcard backbeat bench dags deploy drills jobs models notebooks serving streaming tests warehouse)
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
-LOCKS := $(basename $(notdir $(filter-out %/jars.in,$(wildcard requirements/*.in)))) main
+LOCKS := $(basename $(notdir $(filter-out requirements/jars%,$(wildcard requirements/*.in)))) main
 # A terminal sees uv's progress, a log only our own lines.
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 
@@ -61,8 +61,9 @@ format: install ## rewrite the code in its format
 install: .venv/.synced ## everything that it needs, into .venv
 	@$(RUN) -m deploy.bootstrap
 
-servers: install .venv-airflow/.synced .venv-bqemulator/.synced ## the servers and emulators that tests start
+servers: install .venv-airflow/.synced .venv-bqemulator/.synced .venv-valkey/.synced ## the servers and emulators that tests start
 	@$(RUN) -m deploy.local.bigtable install
+	@$(RUN) -c "from deploy.local.kafka import install; install()"
 
 .venv-uv/.synced: requirements/uv.txt deploy/bootstrap/uv.py
 	@echo "Installing uv" >&2

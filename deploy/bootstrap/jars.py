@@ -1,11 +1,15 @@
-"""Spark's jars, by Maven coordinates and without Maven: `fetch` what is locked, `lock` what is asked for."""
+"""Jars by Maven coordinates and without Maven: `install` what is locked, `lock` what is asked for.
+
+A requirements/jars*.in has coordinates, a line each; `!` behind them: what its POM manages binds no other jar. A line
+`only GROUP...` keeps these groups of all that was resolved.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import file_digest
 from pathlib import Path
 
@@ -16,8 +20,7 @@ from jgo.maven import MavenContext
 
 from jobs.java import JAR_LOCK, Jar, locked_jars, share_folder, sound
 
-WANTED = JAR_LOCK.with_suffix(".in")
-TAKEN_GROUPS = ("io.delta", "io.unitycatalog")  # all else that these ask for is in Spark's own jars
+ONLY = "only "
 TRIES = 3
 Fetch = Callable[[str, Path], Path]  # coordinates and a scratch folder -> the file
 
@@ -64,18 +67,23 @@ def maven(cache: Path) -> MavenContext:
     return MavenContext(repo_cache=cache, local_repos=[], remote_repos=repositories, timeout=60)
 
 
-def lock(wanted: Path = WANTED, locked: Path = JAR_LOCK) -> None:
+def lock(wanted: Path, locked: Path) -> None:
     """Resolve what is wanted and write coordinates and hashes. Raises `FetchFailed`."""
+    lines = _lines(wanted)
+    groups = {group for line in lines if line.startswith(ONLY) for group in line.removeprefix(ONLY).split()}
     with tempfile.TemporaryDirectory() as scratch:
         context = maven(Path(scratch))
-        asked = [context.create_dependency(line) for line in _lines(wanted)]
+        asked = [context.create_dependency(line) for line in lines if not line.startswith(ONLY)]
         first, further = context.resolver.resolve(asked)
-        found = {f"{d.groupId}:{d.artifactId}:{d.version}" for d in [*first, *further] if d.groupId in TAKEN_GROUPS}
-        hashed = [
-            f"{at} --hash=sha256:{_sha256(from_maven(at, Path(scratch) / str(n)))}"
-            for n, at in enumerate(sorted(found))
-        ]
+        found = [d for d in [*first, *further] if not groups or d.groupId in groups]
+        hashed = _hashed({f"{d.groupId}:{d.artifactId}:{d.version}" for d in found}, Path(scratch))
     locked.write_text("\n".join(["# This file was written by the following command:", "#    make lock", *hashed, ""]))
+
+
+def _hashed(coordinates: Iterable[str], scratch: Path) -> list[str]:
+    """A line of the lock for each, in order."""
+    fetched = {at: from_maven(at, scratch / str(n)) for n, at in enumerate(sorted(coordinates))}
+    return [f"{at} --hash=sha256:{_sha256(path)}" for at, path in fetched.items()]
 
 
 def _lines(path: Path) -> list[str]:
@@ -88,9 +96,10 @@ def _sha256(path: Path) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """`lock` rewrites requirements/jars.txt; without it, what is locked is installed."""
+    """`lock` rewrites requirements/jars*.txt; without it, Spark's are installed."""
     if list(arguments) == ["lock"]:
-        lock()
+        for wanted in sorted(JAR_LOCK.parent.glob("jars*.in")):
+            lock(wanted, wanted.with_suffix(".txt"))
     else:
         install(share_folder() / "jars")
 

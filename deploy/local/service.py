@@ -1,8 +1,9 @@
-"""Starts a real server on this machine for as long as it is wanted: on 127.0.0.1, at a free port, never left behind."""
+"""Starts a real server on this machine for as long as it is wanted: on 127.0.0.1, never left behind."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,8 +13,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# The server lives as long as its standard input is open, so it ends with its starter however that ends.
-_LIFELINE = '("$@" < /dev/null; echo "ended with status $?"; kill $$) & read _; kill 0'
+# The server lives as long as its starter's end of standard input is open, so it ends with its starter however that
+# ends. The one line on standard output is its process id; all else goes to the log.
+_LIFELINE = """\
+("$@" < /dev/null >&2 & echo $!; exec >&2; wait $!; echo "ended with status $?"; kill $$) &
+exec >&2; read _; kill 0
+"""
+# Below those that systems give to outgoing connections: there, a client that keeps calling a server which is away can
+# be given that very port, talks to itself from then on, and the server finds its port taken.
+_FREE_PORTS = range(20_000, 32_768)
 _POLL_SECONDS = 0.05
 
 
@@ -42,47 +50,68 @@ class Service:
 
 @dataclass(frozen=True)
 class Running:
-    """A server that is ready."""
+    """A server that is ready; `pid` is its own process."""
 
     port: int
     log_path: Path
+    pid: int
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def kill(self) -> None:
+        """SIGKILL it, as a crash would, and return when it is gone. The same folder and port may start it again."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+            while True:
+                os.kill(self.pid, 0)
+                time.sleep(_POLL_SECONDS)
+
 
 def free_port() -> int:
     """A port that nothing listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while True:
+        port = secrets.choice(_FREE_PORTS)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
-def running(service: Service, folder: Path) -> Iterator[Running]:
-    """The server, with its log in `folder`; it is stopped at the end, with all that it started.
+def running(service: Service, folder: Path, port: int | None = None) -> Iterator[Running]:
+    """The server, with its log in `folder`, at a free port or this one; stopped at the end, with all that it started.
 
-    Raises `ServiceFailed` where it isn't ready in time.
+    Raises `ServiceFailed` where the port is taken or the server isn't ready in time.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port()
+    chosen = port or free_port()
+    if answers(chosen):
+        raise ServiceFailed(f"starting {service.name}: something else listens at port {chosen} already")
     log_path = folder / f"{service.name}.log"
     with log_path.open("ab") as log:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _LIFELINE, service.name, *map(str, service.command(port))],
+            ["/bin/sh", "-c", _LIFELINE, service.name, *map(str, service.command(chosen))],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=log,
             env={**os.environ, **service.environment},
             start_new_session=True,
         )
     try:
-        _await_ready(service, process, port, log_path)
-        yield Running(port, log_path)
+        pid = _told_pid(process)
+        _await_ready(service, process, chosen, log_path)
+        yield Running(chosen, log_path, pid)
     finally:
         _stop(process, service.stop_seconds)
+
+
+def _told_pid(process: subprocess.Popen[bytes]) -> int:
+    """The server's process id, which the shell that starts it tells."""
+    if process.stdout is None:
+        raise AssertionError("the lifeline's standard output is a pipe")
+    with process.stdout as told:
+        return int(told.readline())
 
 
 def _await_ready(service: Service, process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
