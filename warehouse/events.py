@@ -16,7 +16,7 @@ MAX_ID_CHARACTERS = 256
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
 Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")]
 Country = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{2}(?!\n)$")]
-Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800_000)]  # years of four digits: later ones are no dates
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,7 +41,7 @@ class Play(Event, frozen=True, kw_only=True, omit_defaults=True):
     track_ms: Millis | None = None
     context: Id | None = None
     impression_id: Id | None = None
-    slot: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    slot: Annotated[int, msgspec.Meta(ge=0, lt=2**31)] | None = None
     ended_by: Label | None = None
     device: Label | None = None
     country: Country | None = None
@@ -74,6 +74,11 @@ class Impression(Event, frozen=True, kw_only=True, omit_defaults=True):
     model_version: str
     track_ids: list[str]
     sources: list[str]
+
+    def __post_init__(self) -> None:
+        if len(self.track_ids) != len(self.sources):
+            found = f"found {len(self.track_ids)} tracks and {len(self.sources)} sources"
+            raise ValueError(f"{found}, wanted a source for each track")
 
 
 class Erasure(Event, frozen=True, kw_only=True, omit_defaults=True):

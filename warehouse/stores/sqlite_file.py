@@ -10,20 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-BUSY_SECONDS = 10.0  # how long a writer waits for another process before it gives up
+BUSY_SECONDS = 10.0  # how long a writer waits for another before it gives up
 
 
 class SqliteFile:
     """Connections to `path`, made with `schema` when it is new. Don't carry one across a fork.
 
-    `synchronous` is SQLite's: NORMAL survives the death of any process, FULL a power cut too. Whatever SQLite
-    refuses is raised as `unavailable`, with what was being done and where.
+    `synchronous` is SQLite's: NORMAL survives the death of any process, FULL a power cut too. A writer waits
+    `busy_seconds` for those of this process, and as long for those of others. Whatever SQLite refuses is raised as
+    `unavailable`, with what was being done and where.
     """
 
-    def __init__(self, path: Path, schema: str, *, synchronous: str, unavailable: type[Exception]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        *,
+        synchronous: str,
+        unavailable: type[Exception],
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
         self._path = path
         self._synchronous = synchronous
         self._unavailable = unavailable
+        self._busy_seconds = busy_seconds
         self._idle: deque[sqlite3.Connection] = deque()  # readers: as many as threads ever read at once
         self._turn = threading.Lock()
         self._closed = False
@@ -50,7 +60,7 @@ class SqliteFile:
     @contextmanager
     def writing(self, doing: str) -> Iterator[sqlite3.Connection]:
         """The one writing connection of this process, in a transaction that an exception rolls back. Keep it short."""
-        with self._translated(doing), self._turn:
+        with self._translated(doing), self._turned():
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -67,6 +77,15 @@ class SqliteFile:
             self._writer.close()
             self._close_idle()
 
+    @contextmanager
+    def _turned(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self._busy_seconds):
+            raise sqlite3.OperationalError(f"another write of this process has not ended in {self._busy_seconds:g} s")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop().close()
@@ -75,13 +94,13 @@ class SqliteFile:
         if self._closed:
             raise sqlite3.ProgrammingError("it was closed")
         # Autocommit, so that transactions are ours; connections move between threads, but serve one at a time.
-        connection = sqlite3.connect(self._path, BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._path, self._busy_seconds, isolation_level=None, check_same_thread=False)
         connection.execute(f"PRAGMA synchronous={self._synchronous}")
         return connection
 
     def _create(self, schema: str) -> None:
         """SQLite doesn't wait its turn when it changes to WAL, so processes that meet at a new file try again."""
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + self._busy_seconds
         while True:
             try:
                 self._writer.execute("PRAGMA journal_mode=WAL")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import msgspec
-
 from warehouse.events import Event, Topic
-from warehouse.stores.log import EventRefused, LogUnavailable, Record, partition_of
+from warehouse.frames import decoded
+from warehouse.stores.log import Framed, LogUnavailable, Record, framed, now_ms
 from warehouse.stores.sqlite_file import SqliteFile
+
+PATIENCE_SECONDS = 2.0  # how long an append waits for another process that writes; with its turn at most twice that
+TRIMMED_AT_ONCE = 5_000  # records: an append may wait while they go
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS ends (
 _APPEND = "INSERT INTO records (topic, partition, offset, appended_ms, frame) VALUES (?, ?, ?, ?, ?)"
 _END = "SELECT last FROM ends WHERE topic = ? AND partition = ?"
 _ENDS = "SELECT partition, last FROM ends WHERE topic = ?"
+_BEGINS = """
+SELECT partition, (SELECT min(offset) FROM records WHERE topic = ends.topic AND partition = ends.partition), last + 1
+FROM ends WHERE topic = ?
+"""
 _MOVE_END = "INSERT OR REPLACE INTO ends (topic, partition, last) VALUES (?, ?, ?)"
 _READ = """
 SELECT offset, appended_ms, frame FROM records WHERE topic = ? AND partition = ? AND offset > ? ORDER BY offset LIMIT ?
@@ -39,71 +43,72 @@ SELECT coalesce(min(offset), (SELECT last + 1 FROM ends WHERE topic = :topic AND
 FROM records WHERE topic = :topic AND partition = :partition AND appended_ms >= :before_ms
 """
 _CHECKED = ""  # no topic's name
-_TRIM = "DELETE FROM records WHERE topic = ? AND partition = ? AND offset < ?"
-
-
-def now_ms() -> int:
-    """The time of this machine, UTC ms."""
-    return time.time_ns() // 1_000_000
-
-
-@dataclass
-class _Frame:
-    """What one caller appends to one partition; `record` is set once it is on the disk."""
-
-    topic: Topic
-    partition: int
-    events: tuple[Event, ...]
-    encoded: bytes
-    record: Record | None = None
+_TRIM = """
+DELETE FROM records WHERE (topic, partition, offset) IN (
+  SELECT topic, partition, offset FROM records WHERE topic = ? AND partition = ? AND offset < ? ORDER BY offset LIMIT ?
+)
+"""
 
 
 @dataclass
 class _Appending:
     """One caller's frames, waiting to be committed by whichever caller's turn it is."""
 
-    frames: list[_Frame]
-    done: bool = False
+    topic: Topic
+    frames: list[Framed]
+    records: list[Record] | None = None
     failure: LogUnavailable | None = None
 
 
 class SqliteLog:
-    """`Log` in the file `path`, for any number of threads and processes of one machine."""
+    """`Log` in the file `path`, for any number of threads and processes of one machine.
 
-    def __init__(self, path: Path, clock: Callable[[], int] = now_ms) -> None:
-        self._file = SqliteFile(path, _SCHEMA, synchronous="FULL", unavailable=LogUnavailable)
+    Callers that meet a locked file wait for it together, `patience_seconds` at most, and fail together.
+    """
+
+    def __init__(
+        self, path: Path, clock: Callable[[], int] = now_ms, *, patience_seconds: float = PATIENCE_SECONDS
+    ) -> None:
+        self._file = SqliteFile(
+            path, _SCHEMA, synchronous="FULL", unavailable=LogUnavailable, busy_seconds=patience_seconds
+        )
         self._clock = clock
         self._queue = threading.Lock()
         self._waiting: list[_Appending] = []
         self._turn = threading.Lock()
 
     def append(self, topic: Topic, events: Sequence[Event]) -> list[Record]:
-        """Make them durable, a record for each partition touched, and say where they are.
+        """Make them durable, and say where they are: a record for each partition touched, more where they are large.
 
         Raises `EventRefused`, and nothing is appended, where one is not an event of the topic; `LogUnavailable`.
         """
         if not events:
             return []
-        mine = _Appending(_frames(topic, events))
+        mine = _Appending(topic, framed(topic, events))
         with self._queue:
             self._waiting.append(mine)
         with self._turn:  # while one caller syncs, those behind it gather, and the next commits for all of them
-            if not mine.done:
+            if mine.records is None and mine.failure is None:
                 self._commit_waiting()
-        records = [frame.record for frame in mine.frames if frame.record is not None]
-        if len(records) < len(mine.frames):
+        if mine.records is None:
             raise LogUnavailable(str(mine.failure or f"appending to {topic.name} was interrupted")) from mine.failure
-        return records
+        return mine.records
 
     def read(self, topic: Topic, partition: int, *, after: int = -1, limit: int = 1_000) -> list[Record]:
         """Records with an offset above `after`, in order, at most `limit`."""
         with self._file.reading(f"read {topic.name}/{partition}") as connection:
             rows = connection.execute(_READ, (topic.name, partition, after, limit)).fetchall()
-        decode = _decoder(topic.event).decode
-        return [Record(partition, offset, appended_ms, decode(frame)) for offset, appended_ms, frame in rows]
+        return [Record(partition, offset, appended_ms, *decoded(topic, frame)) for offset, appended_ms, frame in rows]
+
+    def begin(self, topic: Topic) -> dict[int, int]:
+        """The first offset of each partition that is still there, or that its next record will have."""
+        with self._file.reading(f"find the beginning of {topic.name}") as connection:
+            rows = connection.execute(_BEGINS, (topic.name,)).fetchall()
+        known = {partition: following if first is None else first for partition, first, following in rows}
+        return {partition: known.get(partition, 0) for partition in range(topic.partitions)}
 
     def end(self, topic: Topic) -> dict[int, int]:
-        """The last offset of each partition; -1 where it is empty."""
+        """The last offset of each partition; -1 where nothing was ever appended."""
         with self._file.reading(f"find the end of {topic.name}") as connection:
             known = dict(connection.execute(_ENDS, (topic.name,)).fetchall())
         return {partition: known.get(partition, -1) for partition in range(topic.partitions)}
@@ -126,63 +131,49 @@ class SqliteLog:
 
     def _trim(self, topic: Topic, partition: int, before_ms: int) -> int:
         place = {"topic": topic.name, "partition": partition, "before_ms": before_ms}
-        with self._file.writing(f"trim {topic.name}/{partition}") as connection:
+        with self._file.reading(f"find what to trim of {topic.name}/{partition}") as connection:
             (first_kept,) = connection.execute(_FIRST_KEPT, place).fetchone()
-            if first_kept is None:  # nothing was ever appended
-                return 0
-            return connection.execute(_TRIM, (topic.name, partition, first_kept)).rowcount
+        trimmed = 0
+        while first_kept is not None:  # None: nothing was ever appended
+            with self._file.writing(f"trim {topic.name}/{partition}") as connection:
+                gone = connection.execute(_TRIM, (topic.name, partition, first_kept, TRIMMED_AT_ONCE)).rowcount
+            trimmed += gone
+            if gone < TRIMMED_AT_ONCE:
+                break
+        return trimmed
 
     def _commit_waiting(self) -> None:
-        with self._queue:
-            batch, self._waiting = self._waiting, []
+        batch = self._taken()
         try:
-            self._commit([frame for appending in batch for frame in appending.frames])
+            self._commit(batch)
         except LogUnavailable as failure:
-            for appending in batch:
+            for appending in batch + self._taken():  # those that came meanwhile would only wait as long for the same
                 appending.failure = failure
-        finally:
-            for appending in batch:
-                appending.done = True
 
-    def _commit(self, frames: list[_Frame]) -> None:
+    def _taken(self) -> list[_Appending]:
+        with self._queue:
+            taken, self._waiting = self._waiting, []
+        return taken
+
+    def _commit(self, batch: list[_Appending]) -> None:
         ends: dict[tuple[str, int], int] = {}
-        records: list[Record] = []
         appended_ms = self._clock()
-        with self._file.writing(f"append {len(frames)} records") as connection:
-            for frame in frames:
-                place = (frame.topic.name, frame.partition)
-                ends[place] = offset = (ends[place] if place in ends else _end(connection, *place)) + 1
-                connection.execute(_APPEND, (*place, offset, appended_ms, frame.encoded))
-                records.append(Record(frame.partition, offset, appended_ms, frame.events))
+        appended: list[list[Record]] = []
+        with self._file.writing(
+            f"append to {', '.join(sorted({waiting.topic.name for waiting in batch}))}"
+        ) as connection:
+            for waiting in batch:
+                appended.append([])
+                for partition, events, frame in waiting.frames:
+                    place = (waiting.topic.name, partition)
+                    ends[place] = offset = (ends[place] if place in ends else _end(connection, *place)) + 1
+                    connection.execute(_APPEND, (*place, offset, appended_ms, frame))
+                    appended[-1].append(Record(partition, offset, appended_ms, events))
             connection.executemany(_MOVE_END, [(*place, last) for place, last in ends.items()])
-        for frame, record in zip(frames, records, strict=True):
-            frame.record = record
+        for waiting, records in zip(batch, appended, strict=True):
+            waiting.records = records
 
 
 def _end(connection: sqlite3.Connection, topic: str, partition: int) -> int:
     found: tuple[int] | None = connection.execute(_END, (topic, partition)).fetchone()
     return found[0] if found else -1
-
-
-def _frames(topic: Topic, events: Sequence[Event]) -> list[_Frame]:
-    """The events by partition, each as the log will give them back."""
-    by_partition: dict[int, list[Event]] = {}
-    for event in events:
-        by_partition.setdefault(partition_of(event.listener_id, topic.partitions), []).append(event)
-    return [_frame(topic, partition, together) for partition, together in sorted(by_partition.items())]
-
-
-def _frame(topic: Topic, partition: int, events: list[Event]) -> _Frame:
-    encoded = msgspec.msgpack.encode(events)
-    try:
-        told = _decoder(topic.event).decode(encoded)  # what could be written but never read would stop every reader
-    except msgspec.ValidationError as error:
-        raise EventRefused(
-            f"cannot append to {topic.name}: wanted a valid {topic.event.__name__}, but {error}"
-        ) from error
-    return _Frame(topic, partition, told, encoded)
-
-
-@cache
-def _decoder(event: type[Event]) -> msgspec.msgpack.Decoder[tuple[Event, ...]]:
-    return msgspec.msgpack.Decoder(tuple[event, ...])  # type: ignore[valid-type]  # the type is known at run time only

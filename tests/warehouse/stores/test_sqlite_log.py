@@ -2,30 +2,38 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.contracts.log import LogContract, all_of, play
-from warehouse.events import PLAYS, TOPICS
+from tests.contracts.log import MADE_MS, Clock, LogContract, Put, all_of, play
+from warehouse.events import PLAYS, TOPICS, Topic
 from warehouse.stores.log import Log, LogUnavailable, partition_of
-from warehouse.stores.sqlite_log import SqliteLog
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Iterator[Log]:
-    log = SqliteLog(tmp_path / "log.db")
-    yield log
-    log.close()
+from warehouse.stores.sqlite_log import TRIMMED_AT_ONCE, SqliteLog
 
 
 class TestSqliteLog(LogContract):
-    pass
+    @pytest.fixture
+    def log(self, tmp_path: Path, clock: Clock) -> Iterator[Log]:
+        with closing(SqliteLog(tmp_path / "log.db", clock)) as log:
+            yield log
+
+    @pytest.fixture
+    def put(self, tmp_path: Path) -> Put:
+        def written(topic: Topic, partition: int, content: bytes) -> None:
+            with closing(sqlite3.connect(tmp_path / "log.db")) as file, file:
+                place = (topic.name, partition)
+                file.execute("INSERT INTO records VALUES (?, ?, 0, ?, ?)", (*place, MADE_MS, content))
+                file.execute("INSERT INTO ends VALUES (?, ?, 0)", place)
+
+        return written
 
 
 _APPENDS_FOREVER = """
@@ -74,34 +82,10 @@ def test_two_logs_on_one_file_number_their_records_together(tmp_path: Path) -> N
         log.close()
 
 
-class TestTrim:
-    @pytest.fixture
-    def log(self, tmp_path: Path) -> Iterator[SqliteLog]:
-        log = SqliteLog(tmp_path / "log.db", clock=iter(range(100, 1_000, 100)).__next__)
-        for number in range(4):  # appended at 100, 200, 300, 400
-            log.append(PLAYS, [play("ada", number)])
-        yield log
-        log.close()
-
-    def test_forgets_what_was_appended_before(self, log: SqliteLog) -> None:
-        assert log.trim(PLAYS, before_ms=300) == 2
-        assert [(record.offset, record.appended_ms) for record in all_of(log, PLAYS)] == [(2, 300), (3, 400)]
-
-    def test_leaves_the_offsets_to_go_on(self, log: SqliteLog) -> None:
-        assert log.trim(PLAYS, before_ms=10**6) == 4
-        assert log.end(PLAYS)[partition_of("ada", PLAYS.partitions)] == 3
-        assert log.append(PLAYS, [play("ada", 9)])[0].offset == 4
-
-    def test_of_an_empty_topic_forgets_nothing(self, tmp_path: Path) -> None:
-        log = SqliteLog(tmp_path / "empty.db")
-        assert log.trim(PLAYS, before_ms=10**15) == 0
-        log.close()
-
-
 def test_a_closed_log_accepts_nothing(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.db")
     log.close()
-    with pytest.raises(LogUnavailable, match=r"log\.db: could not append 1 records.*closed"):
+    with pytest.raises(LogUnavailable, match=r"log\.db: could not append to playback.*closed"):
         log.append(PLAYS, [play("ada")])
 
 
@@ -128,3 +112,46 @@ def test_a_check_writes_and_no_reader_sees_it(tmp_path: Path) -> None:
         assert all(set(log.end(topic).values()) == {-1} for topic in TOPICS)
     with pytest.raises(LogUnavailable, match="could not check"):
         log.check()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """While it lasts another process, so to say, holds the file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_callers_that_meet_a_locked_file_fail_together_and_soon(tmp_path: Path) -> None:
+    def refused_after(number: int) -> float:
+        time.sleep(0.01 * number)
+        began = time.monotonic()
+        with pytest.raises(LogUnavailable, match="locked"):
+            log.append(PLAYS, [play("ada", number)])
+        return time.monotonic() - began
+
+    with closing(SqliteLog(tmp_path / "log.db", patience_seconds=0.5)) as log, ThreadPoolExecutor(20) as pool:
+        with locked(tmp_path / "log.db"):
+            assert max(pool.map(refused_after, range(20))) < 1.5  # one after another they would have taken ten seconds
+        assert all_of(log, PLAYS) == []
+        assert log.append(PLAYS, [play("ada")])[0].offset == 0
+
+
+def test_a_check_of_a_locked_file_ends_soon(tmp_path: Path) -> None:
+    with closing(SqliteLog(tmp_path / "log.db", patience_seconds=0.2)) as log, locked(tmp_path / "log.db"):
+        began = time.monotonic()
+        with pytest.raises(LogUnavailable, match="could not check that it takes a write"):
+            log.check()
+        assert time.monotonic() - began < 2
+
+
+def test_a_trim_of_more_than_goes_at_once_forgets_all_of_it(tmp_path: Path) -> None:
+    clock = Clock(100)
+    with closing(SqliteLog(tmp_path / "log.db", clock)) as log:
+        written = [(PLAYS.name, 0, offset, 100, b"\x90") for offset in range(TRIMMED_AT_ONCE + 10)]
+        with closing(sqlite3.connect(tmp_path / "log.db")) as file, file:
+            file.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?)", written)
+            file.execute("INSERT INTO ends VALUES (?, 0, ?)", (PLAYS.name, len(written) - 1))
+        assert log.trim(PLAYS, before_ms=101) == len(written)
+        assert log.begin(PLAYS)[0] == len(written)
