@@ -29,6 +29,7 @@ from serving.operations import operation_routes
 from serving.parameters import MAX_BODY_BYTES
 from serving.problems import handlers
 from serving.recommendations import NewQuestions, recommendation_routes
+from serving.service.appends import Appends
 from serving.service.background import Repeated
 from serving.service.impressions import ImpressionLog
 from serving.service.ports import Charts, Clock, Models, Stream
@@ -86,6 +87,7 @@ class Services:
         self.recommender = reader.recommender(clock=clock, new_id=new_id, shown=self.impressions.shown)
         self.histories = reader.histories(clock)
         self.library = reader.library()
+        self.appends = Appends()
         self.teller = Teller(self.stream, clock=clock, new_id=new_id)
         self._watcher = Repeated("model-watcher", config.reload_seconds, self.reload)
 
@@ -107,6 +109,7 @@ class Services:
         finally:
             self._watcher.stop()
             self.impressions.stop()
+            self.appends.close()
 
 
 class MeteredStream:
@@ -179,10 +182,12 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     document: Callable[[], bytes] = cache(lambda: _document(litestar))
     routes: list[HTTPRouteHandler] = [
         *recommendation_routes(services.recommender, access),
-        *listener_routes(services.histories, services.teller, access),
-        *listen_routes(services.teller, access),
+        *listener_routes(services.histories, services.teller, services.appends, access),
+        *listen_routes(services.teller, services.appends, access),
         *track_routes(services.library),
-        *operation_routes(stores.rows, services.published, services.stream.problem, services.meters, document),
+        *operation_routes(
+            stores.rows, services.published, services.stream.problem, services.appends, services.meters, document
+        ),
     ]
     litestar = Litestar(
         routes,

@@ -29,7 +29,7 @@ PROBLEMS = {
     "request-entity-too-large": "The body is larger than 2 MiB.",
     "unsupported-media-type": "A body is JSON, and its Content-Type says so.",
     "misdirected-request": "No secret is set, and the Host header is not a name of this machine.",
-    "log-unavailable": "The event log is away. Nothing was accepted; send it again after Retry-After.",
+    "log-unavailable": "The event log did not say yes in time. Send it again after Retry-After: it counts once.",
     "rows-unavailable": "The rows store is away. Ask again after Retry-After.",
     "internal-server-error": "A failure of our own, which was logged.",
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from litestar import delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -12,12 +14,13 @@ from serving.caching import FRESH
 from serving.documented import ACCEPTED, problems
 from serving.parameters import Cursor, Limit, path_id
 from serving.problems import Fault, invalid
+from serving.service.appends import Appends
 from serving.service.cursors import CursorBroken
 from serving.service.histories import Histories
 from serving.service.telling import Teller
 
 
-def listener_routes(histories: Histories, teller: Teller, access: Access) -> list[HTTPRouteHandler]:
+def listener_routes(histories: Histories, teller: Teller, appends: Appends, access: Access) -> list[HTTPRouteHandler]:
     """The handlers, over these services."""
 
     @get(
@@ -56,11 +59,11 @@ def listener_routes(histories: Histories, teller: Teller, access: Access) -> lis
         responses=problems(400, 401, 403, 503),
         summary="Take one play back",
         tags=["listeners"],
-        sync_to_thread=True,  # it waits for the log's disk
     )
-    def take_back(listener_id: FromPath[str], play_id: FromPath[str]) -> Erased:
+    async def take_back(listener_id: FromPath[str], play_id: FromPath[str]) -> Erased:
         """The next answer is as if it had never been; an unknown play is no error."""
-        return Erased(teller.erase(path_id(listener_id, "listener_id"), path_id(play_id, "play_id")))
+        ids = path_id(listener_id, "listener_id"), path_id(play_id, "play_id")
+        return Erased(await appends.run(partial(teller.erase, *ids)))
 
     @delete(
         "/v1/listeners/{listener_id:str}",
@@ -69,10 +72,9 @@ def listener_routes(histories: Histories, teller: Teller, access: Access) -> lis
         responses=problems(400, 401, 403, 503),
         summary="Forget a listener",
         tags=["listeners"],
-        sync_to_thread=True,  # it waits for the log's disk
     )
-    def forget(listener_id: FromPath[str]) -> Erased:
+    async def forget(listener_id: FromPath[str]) -> Erased:
         """All plays and signals so far: from answers at once, from the lake with its next run."""
-        return Erased(teller.erase(path_id(listener_id, "listener_id")))
+        return Erased(await appends.run(partial(teller.erase, path_id(listener_id, "listener_id"))))
 
     return [taste, plays, take_back, forget]

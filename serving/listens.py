@@ -1,8 +1,8 @@
-"""Routes that tell: what was played, and what is thought of it. Answered once it is on the log's disk."""
+"""Routes that tell: what was played, and what is thought of it. Answered once the log has it."""
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Any
 
 from litestar import Request, post
@@ -12,11 +12,12 @@ from litestar.params import RawBody
 from serving.access import Access
 from serving.answers import ListensAccepted, SignalAccepted
 from serving.documented import ACCEPTED, problems
+from serving.service.appends import Appends
 from serving.service.telling import MAX_LISTENS, Teller, read_listens, read_signal
 
 
-def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
-    """The handlers, over this service."""
+def listen_routes(teller: Teller, appends: Appends, access: Access) -> list[HTTPRouteHandler]:
+    """The handlers, over these services."""
 
     @post(
         "/v1/listens",
@@ -29,7 +30,7 @@ def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
         """All are accepted, or none: a 400 points at each that is wrong."""
         told = read_listens(body, teller.now_ms)
         access.check(request, {listen.listener_id for listen in told})
-        return ListensAccepted(await asyncio.to_thread(teller.listens, told))  # it waits for the log's disk
+        return ListensAccepted(await appends.run(partial(teller.listens, told)))
 
     @post(
         "/v1/signals",
@@ -42,6 +43,6 @@ def listen_routes(teller: Teller, access: Access) -> list[HTTPRouteHandler]:
         """like, unlike, dislike, do_not_recommend, or rate with a rating; the last word on a track holds."""
         told = read_signal(body)
         access.check(request, [told.listener_id])
-        return SignalAccepted(await asyncio.to_thread(teller.signal, told))
+        return SignalAccepted(await appends.run(partial(teller.signal, told)))
 
     return [listens, signals]

@@ -11,7 +11,9 @@ from litestar.handlers import HTTPRouteHandler
 from serving.answers import Readiness
 from serving.docs_page import page
 from serving.meters import Meters
+from serving.service.appends import Appends
 from serving.service.published import Published
+from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.taste import CATALOG
 
@@ -23,6 +25,7 @@ def operation_routes(
     rows: Rows,
     published: Published,
     log_problem: Callable[[], str | None],
+    appends: Appends,
     meters: Meters,
     document: Callable[[], bytes],
 ) -> list[HTTPRouteHandler]:
@@ -33,10 +36,13 @@ def operation_routes(
         """Asks nothing of anybody else."""
         return {"alive": True}
 
-    @get("/readyz", summary="Requests can be answered", tags=["operations"], sync_to_thread=True)  # it writes
-    def readyz() -> Response[Readiness]:
+    @get("/readyz", summary="Requests can be answered", tags=["operations"])
+    async def readyz() -> Response[Readiness]:
         """503 while the rows or the log are away. A model that is broken leaves the one before it, and is named."""
-        away = [problem for problem in (_rows_problem(rows), log_problem()) if problem]
+        try:
+            away = await appends.run(lambda: [found for found in (_rows_problem(rows), log_problem()) if found])
+        except LogUnavailable as error:
+            away = [str(error)]
         problems = (*away, *((published.problem,) if published.problem else ()))
         snapshot = published.snapshot
         answer = Readiness(not away, snapshot.version if snapshot else None, problems)

@@ -58,9 +58,9 @@ def invalid(*faults: Fault) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, "invalid-request", f"{faults[0].detail}", faults)
 
 
-def unavailable(what: str) -> Refused:
-    """A 503 that asks to come back."""
-    detail = f"The {what} does not answer. Nothing was changed; try again."
+def unavailable(what: str, then: str) -> Refused:
+    """A 503 that asks to come back, and says what is safe to do `then`."""
+    detail = f"The {what} does not answer. {then}"
     return Refused(
         HTTPStatus.SERVICE_UNAVAILABLE, f"{what}-unavailable", detail, headers={"Retry-After": RETRY_SECONDS}
     )
@@ -102,7 +102,7 @@ def _parameter_fault(found: Mapping[str, str]) -> Fault:
 
 def _log_away(_: Request[Any, Any, Any], error: LogUnavailable) -> Response[bytes]:
     _log.error("log: %s", error)
-    return answered(unavailable("log"))
+    return answered(unavailable("log", "Send it again: what it may have all the same counts once."))
 
 
 def _event_refused(_: Request[Any, Any, Any], error: EventRefused) -> Response[bytes]:
@@ -128,7 +128,7 @@ def handlers(rows_failed: Callable[[], object]) -> Any:  # Litestar types a hand
     def rows_away(_: Request[Any, Any, Any], error: RowsUnavailable) -> Response[bytes]:
         _log.error("rows: %s", error)
         rows_failed()
-        return answered(unavailable("rows"))
+        return answered(unavailable("rows", "Nothing was changed; try again."))
 
     return {
         Refused: _refused,

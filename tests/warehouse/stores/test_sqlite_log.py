@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.log import MADE_MS, Clock, LogContract, Put, all_of, play
+from tests.fakes.locked import locked
 from warehouse.events import PLAYS, TOPICS, Topic
 from warehouse.stores.log import Log, LogUnavailable, partition_of
 from warehouse.stores.sqlite_log import TRIMMED_AT_ONCE, SqliteLog
@@ -39,6 +40,7 @@ class TestSqliteLog(LogContract):
 _APPENDS_FOREVER = """
 import sys
 from pathlib import Path
+from tests.fakes.locked import locked
 from tests.contracts.log import play
 from warehouse.events import PLAYS
 from warehouse.stores.sqlite_log import SqliteLog
@@ -112,15 +114,6 @@ def test_a_check_writes_and_no_reader_sees_it(tmp_path: Path) -> None:
         assert all(set(log.end(topic).values()) == {-1} for topic in TOPICS)
     with pytest.raises(LogUnavailable, match="could not check"):
         log.check()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """While it lasts another process, so to say, holds the file."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
 
 
 def test_callers_that_meet_a_locked_file_fail_together_and_soon(tmp_path: Path) -> None:
