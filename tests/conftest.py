@@ -1,4 +1,4 @@
-"""What all tests share: steady property tests, one Spark session, and on CI no test that is left out unseen."""
+"""What all tests share: steady property tests, one Spark session, one Kafka, and on CI no test left out unseen."""
 
 from __future__ import annotations
 
@@ -27,14 +27,27 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         yield session
 
 
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one Kafka for all tests that run in this process; topics are each test's own by their prefix."""
+    from deploy.local.kafka import KafkaMissing, broker
+
+    try:
+        with broker(tmp_path_factory.mktemp("kafka")) as running:
+            yield running.address
+    except KafkaMissing as error:
+        pytest.skip(str(error))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Send the tests that use the Spark session to one worker, so that one JVM starts."""
+    """Send the tests that use the Spark session, or the Kafka, to one worker, so that one of each starts."""
     for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.spark)
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group("spark"))
+        for fixture, mark in (("spark", pytest.mark.spark), ("kafka", pytest.mark.servers)):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+                if item.get_closest_marker("xdist_group") is None:
+                    item.add_marker(pytest.mark.xdist_group(fixture))
 
 
 @pytest.hookimpl(trylast=True)
