@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from backbeat.output import BAD_USAGE, FAILED, INTERRUPTED, BadUsage, CommandFailed, notice
 from backbeat.settings import SettingError
 from warehouse.stores.lock import LakeLocked
+from warehouse.stores.log import LogUnavailable
 
 # name -> where it is; a command module is imported when its name is typed, so that each starts as fast as it can.
 COMMANDS = {
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not isinstance(error, CycloptsError):  # cyclopts has printed its own
             notice(f"backbeat: {error}")
         sys.exit(BAD_USAGE)
-    except (CommandFailed, SettingError, LakeLocked, OSError) as error:
+    except (CommandFailed, SettingError, LakeLocked, LogUnavailable, OSError) as error:
         notice(f"backbeat: {error}")
         sys.exit(FAILED)
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""`backbeat serve`: the API in one process, over the embedded stores, until Ctrl-C."""
+"""`backbeat serve`: the API in one process, over the stores that the settings name, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from threadpoolctl import threadpool_limits
 
 from backbeat.output import BadUsage, CommandFailed, notice
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_log, open_rows
+from backbeat.wiring import now_ms, open_lake, open_log, open_rows, open_stream
 from models.registry import Registry
 from serving.app import Api, ApiConfig, Stores, create_app
 from serving.service.lake_charts import LakeCharts
-from streaming.embedded import EmbeddedStream, OutOfStep
+from streaming.embedded import OutOfStep
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import RowsUnavailable
 
@@ -58,7 +58,7 @@ def opened_api(settings: Settings) -> Iterator[Api]:
     """The API over the stores of these settings, which are closed after it. Raises `CommandFailed`."""
     try:
         rows, log = open_rows(settings), open_log(settings)
-        stream = EmbeddedStream(log, rows, lock_path=settings.home.root / "stream.lock")
+        stream = open_stream(settings, log, rows)
     except (RowsUnavailable, LogUnavailable, OutOfStep) as error:
         raise CommandFailed(f"cannot serve: {error}") from error
     models = Registry(settings.home.models, settings.keep_models)

@@ -21,6 +21,7 @@ class Setting:
 HOME = Setting("BACKBEAT_HOME", ".backbeat", "the one folder for all state")
 LAKE = Setting("BACKBEAT_LAKE", "", "URL of the lake; empty means the folder lake in BACKBEAT_HOME")
 ROWS = Setting("BACKBEAT_ROWS", "sqlite", "rows store: sqlite, or bigtable://PROJECT/INSTANCE")
+LOG = Setting("BACKBEAT_LOG", "sqlite", "event log: sqlite, or kafka://HOST:PORT")
 WAREHOUSE = Setting("BACKBEAT_WAREHOUSE", "duckdb", "SQL engine: duckdb, or bigquery://PROJECT/DATASET")
 SPARK_MASTER = Setting("BACKBEAT_SPARK_MASTER", "local[*]", "Spark master URL")
 SPARK_MEMORY = Setting("BACKBEAT_SPARK_MEMORY", "2g", "memory of the Spark driver")
@@ -30,7 +31,21 @@ SECRET = Setting("BACKBEAT_SECRET", "", "signs listener tokens, 32 bytes or more
 KEEP_MODELS = Setting("BACKBEAT_KEEP_MODELS", "5", "published models kept for rollback")
 ALS = Setting("BACKBEAT_ALS", "implicit", "what fits ALS: implicit on one machine, mllib on Spark's")
 TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
-SETTINGS = (HOME, LAKE, ROWS, WAREHOUSE, SPARK_MASTER, SPARK_MEMORY, HOST, PORT, SECRET, KEEP_MODELS, ALS, TEST_DATA)
+SETTINGS = (
+    HOME,
+    LAKE,
+    ROWS,
+    LOG,
+    WAREHOUSE,
+    SPARK_MASTER,
+    SPARK_MEMORY,
+    HOST,
+    PORT,
+    SECRET,
+    KEEP_MODELS,
+    ALS,
+    TEST_DATA,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,7 @@ class Settings:
 
     home: Home
     rows: str
+    log: str
     warehouse: str
     spark_master: str
     spark_memory: str
@@ -55,6 +71,7 @@ class Settings:
         return cls(
             home=Home.from_environment(environment),
             rows=value_of(ROWS, environment),
+            log=value_of(LOG, environment),
             warehouse=value_of(WAREHOUSE, environment),
             spark_master=value_of(SPARK_MASTER, environment),
             spark_memory=value_of(SPARK_MEMORY, environment),

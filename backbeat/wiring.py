@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from typing import TYPE_CHECKING
 
 from backbeat.output import BadUsage
 from backbeat.settings import Settings
-from warehouse.stores.log import Log
+from warehouse.stores.log import Log, LogStream
 from warehouse.stores.rows import Rows
 from warehouse.stores.runs import RunLedger
 from warehouse.stores.sql import SqlWarehouse
 
 if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is asked for a chart, the lake's client
     from jobs.session import SparkSettings
+    from streaming.embedded import EmbeddedStream
     from warehouse.stores.lake import Lake
 
+_BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
 
 
@@ -40,10 +43,26 @@ def open_rows(settings: Settings) -> Rows:
 
 
 def open_log(settings: Settings) -> Log:
-    """The embedded event log in BACKBEAT_HOME."""
-    from warehouse.stores.sqlite_log import SqliteLog
+    """The event log that `BACKBEAT_LOG` names. Raises `BadUsage` for an address that is none."""
+    if settings.log == "sqlite":
+        from warehouse.stores.sqlite_log import SqliteLog
 
-    return SqliteLog(settings.home.log)
+        return SqliteLog(settings.home.log)
+    brokers = settings.log.removeprefix("kafka://").split(",")
+    if not settings.log.startswith("kafka://") or not all(_BROKER.fullmatch(broker) for broker in brokers):
+        raise BadUsage(f"BACKBEAT_LOG is {settings.log!r}; wanted sqlite or kafka://HOST:PORT")
+    from warehouse.stores.kafka_log import KafkaLog
+
+    return KafkaLog(",".join(brokers))
+
+
+def open_stream(settings: Settings, log: Log, rows: Rows) -> EmbeddedStream | LogStream:
+    """What the API tells. On the embedded log it folds too, on Kafka the workers do. Raises `OutOfStep`."""
+    if settings.log != "sqlite":
+        return LogStream(log)
+    from streaming.embedded import EmbeddedStream
+
+    return EmbeddedStream(log, rows, lock_path=settings.home.root / "stream.lock")
 
 
 def open_lake(settings: Settings) -> Lake:

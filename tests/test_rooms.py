@@ -63,6 +63,15 @@ def test_the_api_loads_neither_spark_nor_faust(module: str) -> None:
     assert not loaded & {"pyspark", "py4j", "faust", "pandas", "implicit", "jgo"}
 
 
+@pytest.mark.parametrize("log", ["sqlite", "kafka://127.0.0.1:1"])
+def test_an_api_that_is_open_has_loaded_neither_spark_nor_faust(log: str, tmp_path: Path) -> None:
+    settings = f"Settings.from_environment({ {'BACKBEAT_HOME': str(tmp_path), 'BACKBEAT_LOG': log} })"
+    imports = "from backbeat.serve import opened_api; from backbeat.settings import Settings"
+    loaded = loaded_by(f"{imports}; opened_api({settings}).__enter__()")
+    assert ("confluent_kafka" in loaded) == (log != "sqlite")
+    assert not loaded & {"pyspark", "py4j", "faust", "aiokafka", "pandas", "implicit", "jgo"}
+
+
 @pytest.mark.parametrize("module", ["jobs.plan", "jobs.runbook", "jobs.java"])
 def test_what_bare_environments_read_is_standard_library(module: str) -> None:
     ran = subprocess.run(
