@@ -61,9 +61,8 @@ format: install ## rewrite the code in its format
 install: .venv/.synced ## everything that it needs, into .venv
 	@$(RUN) -m deploy.bootstrap
 
-servers: install .venv-airflow/.synced .venv-bqemulator/.synced .venv-valkey/.synced ## the servers and emulators that tests start
-	@$(RUN) -m deploy.local.bigtable install
-	@$(RUN) -c "from deploy.local.kafka import install; install()"
+servers: install .venv-airflow/.synced ## the servers and emulators that tests start
+	@$(RUN) -m deploy.local
 
 .venv-uv/.synced: requirements/uv.txt deploy/bootstrap/uv.py
 	@echo "Installing uv" >&2

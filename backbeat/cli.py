@@ -26,6 +26,7 @@ COMMANDS = {
     "models": "backbeat.models:app",
     "serve": "backbeat.serve:serve",
     "token": "backbeat.token:token",
+    "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",
     "sql": "backbeat.analyse:sql",
 }

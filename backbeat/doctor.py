@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 
 from backbeat.output import CommandFailed, console, emit, table
 from backbeat.settings import SettingError, Settings
+from deploy.local import environment
+from deploy.local.servers import SERVERS
 from jobs.java import JarsMissing, JavaMissing, find_java, locked_jars, share_folder, sound
 from models.registry import Registry
 from warehouse.stores.lake import Lake
@@ -26,7 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 LOCK = CHECKOUT / "requirements" / "main.txt"
 LEAST_FREE_BYTES = 2 << 30
 PYTHONS = ((3, 11), (3, 14))  # from, and up to but without
-INSTALL, SERVERS = "make install", "make servers"
+INSTALL = "make install"
 
 
 class Verdict(StrEnum):
@@ -77,7 +79,8 @@ def examine() -> Iterator[Finding]:
         return
     yield Finding("settings", Verdict.OK, "all can be read", None)
     yield from (writable(settings.home.root), disk(settings.home.root), lake(settings), model(settings))
-    yield from servers(CHECKOUT)
+    here = {name: service.installed for name, service in SERVERS.items()}
+    yield from servers(here | {"airflow": lambda: environment.installed("airflow")})
 
 
 def _python() -> Finding:
@@ -165,23 +168,12 @@ def model(settings: Settings) -> Finding:
     return Finding("model", Verdict.OK, published)
 
 
-def servers(checkout: Path) -> Iterator[Finding]:
-    """The real servers that tests and `make airflow` start; nothing else needs them."""
-    there: dict[str, Callable[[], bool]] = {
-        "airflow": (checkout / ".venv-airflow" / ".synced").is_file,
-        "bigquery emulator": (checkout / ".venv-bqemulator" / ".synced").is_file,
-        "bigtable emulator": lambda: _bigtable(checkout),
-    }
-    for name, is_there in there.items():
-        found = is_there()
-        told, mend = ("installed", None) if found else ("not installed", SERVERS)
+def servers(here: Mapping[str, Callable[[], bool]]) -> Iterator[Finding]:
+    """The real servers that tests, `make airflow` and `backbeat stack` start; nothing else needs them."""
+    for name, is_here in here.items():
+        found = is_here()
+        told, mend = ("installed", None) if found else ("not installed", "make servers")
         yield Finding(name, Verdict.OK if found else Verdict.ABSENT, told, mend)
-
-
-def _bigtable(checkout: Path) -> bool:
-    from deploy.local.bigtable import find  # the room of real servers, which an installed wheel does not have
-
-    return find(checkout / ".cache" / "servers") is not None
 
 
 def _needed(fits: bool) -> Verdict:

@@ -30,6 +30,9 @@ PORT = Setting("BACKBEAT_PORT", "8000", "port the API listens on")
 SECRET = Setting("BACKBEAT_SECRET", "", "signs listener tokens, 32 bytes or more; empty means no token is asked for")
 KEEP_MODELS = Setting("BACKBEAT_KEEP_MODELS", "5", "published models kept for rollback")
 ALS = Setting("BACKBEAT_ALS", "implicit", "what fits ALS: implicit on one machine, mllib on Spark's")
+STACK_PORTS = Setting(
+    "BACKBEAT_STACK_PORTS", "", "where `backbeat stack` starts servers: kafka=9192,valkey=6380; empty means the usual"
+)
 TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
 SETTINGS = (
     HOME,
@@ -44,6 +47,7 @@ SETTINGS = (
     SECRET,
     KEEP_MODELS,
     ALS,
+    STACK_PORTS,
     TEST_DATA,
 )
 
@@ -63,6 +67,7 @@ class Settings:
     secret: str
     keep_models: int
     als: str
+    stack_ports: Mapping[str, int]
     test_data: str
 
     @classmethod
@@ -80,6 +85,7 @@ class Settings:
             secret=_secret(environment),
             keep_models=_whole_number(KEEP_MODELS, environment, 1, 1_000),
             als=_one_of(ALS, environment, ("implicit", "mllib")),
+            stack_ports=named_ports(value_of(STACK_PORTS, environment), STACK_PORTS.variable),
             test_data=value_of(TEST_DATA, environment),
         )
 
@@ -105,6 +111,15 @@ def _one_of(setting: Setting, environment: Mapping[str, str], allowed: tuple[str
     if text not in allowed:
         raise SettingError(f"{setting.variable} is {text!r}; wanted {' or '.join(allowed)}")
     return text
+
+
+def named_ports(text: str, origin: str) -> dict[str, int]:
+    """`kafka=9192,valkey=6380` as a port by name. Raises `SettingError`, which names the origin."""
+    told = [word.partition("=") for word in text.split(",") if word]
+    for name, _, port in told:
+        if not name or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+            raise SettingError(f"{origin} is {text!r}; wanted SERVICE=PORT with a port from 1 to 65535")
+    return {name: int(port) for name, _, port in told}
 
 
 def _secret(environment: Mapping[str, str]) -> str:

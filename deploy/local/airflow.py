@@ -84,7 +84,7 @@ def _part(name: str, arguments: list[str], variables: Mapping[str, str], ready: 
     """One of Airflow's processes. The page is ready when it says that the others are healthy."""
     return Service(
         f"airflow-{name}",
-        lambda _: [PYTHON, "-m", "airflow", *arguments],
+        lambda _folder, _port: [PYTHON, "-m", "airflow", *arguments],
         lambda _: ready(),
         ready_seconds=READY_SECONDS,
         stop_seconds=20,

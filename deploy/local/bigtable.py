@@ -1,20 +1,19 @@
 """Bigtable's emulator, `cbtemulator`: a part of the Google Cloud SDK, or built from Google's Go module.
 
-`python -m deploy.local.bigtable install` makes it ready; without `install` it runs until Ctrl-C, all in memory.
+It keeps nothing: its rows are gone when it stops.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from deploy.local.service import Running, Service, running
+from deploy.local.service import NotInstalled, Running, Service, running
 
 NAME = "cbtemulator"
 MODULE = "cloud.google.com/go/bigtable/cmd/emulator@v1.58.0"  # needs Go 1.26 or newer
@@ -23,11 +22,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = CHECKOUT / ".cache" / "servers"
 GO_REQUIREMENTS = CHECKOUT / "requirements" / "go.txt"
 SDK_FOLDERS = (Path("/usr/lib/google-cloud-sdk"), Path("/usr/share/google-cloud-sdk"), Path("/opt/google-cloud-sdk"))
-MISSING = "no Bigtable emulator here: `make servers` installs it"
-
-
-class EmulatorMissing(Exception):
-    """The emulator is not here, or could not be made; says what was tried."""
 
 
 def find(cache: Path = CACHE, environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -38,19 +32,13 @@ def find(cache: Path = CACHE, environment: Mapping[str, str] = os.environ) -> Pa
     return next((path for path in candidates if path.is_file()), None)
 
 
-@contextmanager
-def emulator(folder: Path) -> Iterator[Running]:
-    """An empty Bigtable, logging into `folder`. Raises `EmulatorMissing` and `ServiceFailed`."""
-    found = find()
-    if found is None:
-        raise EmulatorMissing(MISSING)
-    service = Service(NAME, lambda port: [found, "-host", "127.0.0.1", "-port", str(port)])
-    with running(service, folder) as bigtable:
-        yield bigtable
+def emulator(folder: Path, port: int | None = None) -> AbstractContextManager[Running]:
+    """An empty Bigtable, logging into `folder`. Raises as `running` does."""
+    return running(BIGTABLE, folder, port)
 
 
 def install(cache: Path = CACHE, environment: Mapping[str, str] = os.environ) -> Path:
-    """The emulator, built into `cache` where there is none (some minutes). Raises `EmulatorMissing`."""
+    """The emulator, built into `cache` where there is none (some minutes). Raises `NotInstalled`."""
     if (found := find(cache, environment)) is not None:
         return found
     build = cache / "build"
@@ -90,32 +78,18 @@ def _run(command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
     try:
         subprocess.run(command, env=environment, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise EmulatorMissing(f"could not build {MODULE}: {error}") from error
+        raise NotInstalled(f"could not build {MODULE}: {error}") from error
 
 
-def main(arguments: Sequence[str]) -> int:
-    """`install`, or run the emulator until it is interrupted."""
-    if list(arguments) not in ([], ["install"]):
-        sys.stderr.write("usage: python -m deploy.local.bigtable [install]\n")
-        return 2
-    try:
-        if arguments:
-            install()
-            return 0
-        with emulator(Path(os.environ.get("BACKBEAT_HOME") or ".backbeat").resolve()) as bigtable:
-            sys.stdout.write(f"export BIGTABLE_EMULATOR_HOST={bigtable.address}\n")
-            sys.stdout.flush()
-            _until_interrupted()
-    except EmulatorMissing as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+def _command(_: Path, port: int) -> list[str | Path]:
+    return [find() or NAME, "-host", "127.0.0.1", "-port", str(port)]
 
 
-def _until_interrupted() -> None:
-    with suppress(KeyboardInterrupt):
-        signal.pause()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+BIGTABLE = Service(
+    "bigtable",
+    _command,
+    installed=lambda: find() is not None,
+    install=install,
+    default_port=8086,
+    settings=lambda address: {"BIGTABLE_EMULATOR_HOST": address, "BACKBEAT_ROWS": "bigtable://backbeat/local"},
+)

@@ -11,13 +11,14 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave one out
 
-from deploy.local.service import Running, Service, ServiceFailed, answers, free_port, running
+from deploy.local.service import NotInstalled, Running, Service, ServiceFailed, answers, free_port, running
 from jobs.java import JAR_LOCK, JavaMissing, find_java, locked_jars, sound
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -59,8 +60,9 @@ appender.out.layout.pattern = %d %p %c{1}: %m%n
 """
 
 
-class KafkaMissing(Exception):
-    """Kafka's jars, or a Java to run them, are not here; says what installs them."""
+def broker(folder: Path, port: int | None = None) -> AbstractContextManager[Running]:
+    """A Kafka with its data and its log in `folder`, new or as it was left there. Raises as `running` does."""
+    return running(KAFKA, folder, port)
 
 
 def installed() -> bool:
@@ -69,7 +71,7 @@ def installed() -> bool:
 
 
 def install() -> None:
-    """Fetch what is missing of its jars. Raises `KafkaMissing`."""
+    """Fetch what is missing of its jars. Raises `NotInstalled`."""
     if installed():
         return
     from deploy.bootstrap import jars  # its resolver takes half a second to load
@@ -78,40 +80,18 @@ def install() -> None:
     try:
         jars.install(JARS, LOCK)
     except jars.FetchFailed as error:
-        raise KafkaMissing(f"{error}; what arrived whole is kept, and the next try goes on from there") from error
+        raise NotInstalled(f"{error}; what arrived whole is kept, and the next try goes on from there") from error
 
 
-@contextmanager
-def broker(folder: Path, port: int | None = None) -> Iterator[Running]:
-    """A Kafka with its data and its log in `folder`, new or as it was left there, until the block ends.
-
-    Raises `KafkaMissing`, and `ServiceFailed` with the log's end.
-    """
-    with running(service(folder), folder, port) as kafka:
-        yield kafka
-
-
-def service(folder: Path) -> Service:
-    """How to start the Kafka whose data is in `folder`, which is formatted where it is new. Raises `KafkaMissing`."""
-    if not all((JARS / jar.filename).is_file() for jar in locked_jars(LOCK)):
-        raise KafkaMissing(f"no Kafka in {JARS}: `make servers` installs it")
+def _command(folder: Path, port: int) -> list[str | Path]:
+    """Write what it reads, format its data where there are none, and say how it starts."""
     try:
         java = find_java().home / "bin" / "java"
     except JavaMissing as error:
-        raise KafkaMissing(str(error)) from error
-    program: list[str | Path] = [
-        java,
-        *JVM,
-        f"-Dlog4j2.configurationFile={folder / 'log4j2.properties'}",
-        "-cp",
-        f"{JARS}/*",
-    ]
-    return Service("kafka", lambda port: _command(program, folder, port), _leads, ready_seconds=120, stop_seconds=30)
-
-
-def _command(program: list[str | Path], folder: Path, port: int) -> list[str | Path]:
-    """Write what it reads, format its data where there are none, and say how it starts."""
-    (folder / "log4j2.properties").write_text(LOGGING)
+        raise NotInstalled(f"starting Kafka: {error}") from error
+    logging = folder / "log4j2.properties"
+    logging.write_text(LOGGING)
+    program: list[str | Path] = [java, *JVM, f"-Dlog4j2.configurationFile={logging}", "-cp", f"{JARS}/*"]
     data = folder / "data"
     if not data.exists():
         _format(program, folder, data)
@@ -123,7 +103,7 @@ def _settings(path: Path, port: int, data: Path) -> Path:
     return path
 
 
-def _format(program: list[str | Path], folder: Path, data: Path) -> None:
+def _format(program: Sequence[str | Path], folder: Path, data: Path) -> None:
     """Make empty data of a new cluster, whole or not at all. Raises `ServiceFailed` with what the tool said."""
     fresh = folder / "data.new"
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -147,13 +127,29 @@ def _leads(port: int) -> bool:
     """Whether each partition that there is has its leader back: the port answers a second before."""
     if not answers(port):
         return False
-    client = Consumer({"bootstrap.servers": f"127.0.0.1:{port}", "group.id": "is-it-ready", "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
     try:
-        for name, topic in client.list_topics(timeout=ASK_SECONDS).topics.items():
-            for number in topic.partitions:
-                client.get_watermark_offsets(TopicPartition(name, number), timeout=ASK_SECONDS)
+        topics = admin.list_topics(timeout=ASK_SECONDS).topics
+        newest = {
+            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            for name, topic in topics.items()
+            for number in topic.partitions
+        }
+        for told in admin.list_offsets(newest, request_timeout=ASK_SECONDS).values() if newest else ():
+            told.result()
     except KafkaException:
         return False
-    finally:
-        client.close()
     return True
+
+
+KAFKA = Service(
+    "kafka",
+    _command,
+    _leads,
+    ready_seconds=120,
+    stop_seconds=30,
+    installed=installed,
+    install=install,
+    default_port=9092,
+    settings=lambda address: {"BACKBEAT_LOG": f"kafka://{address}"},
+)

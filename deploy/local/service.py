@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -22,11 +23,16 @@ exec >&2; read _; kill 0
 # Below those that systems give to outgoing connections: there, a client that keeps calling a server which is away can
 # be given that very port, talks to itself from then on, and the server finds its port taken.
 _FREE_PORTS = range(20_000, 32_768)
-_POLL_SECONDS = 0.05
+POLL_SECONDS = 0.05
+_CLOSING_SECONDS = 1.0
 
 
 class ServiceFailed(Exception):
     """A server didn't become ready; says which, what was waited for, and the end of its log."""
+
+
+class NotInstalled(Exception):
+    """A server is not here, or could not be brought here; says what was tried, or what installs it."""
 
 
 def answers(port: int) -> bool:
@@ -36,16 +42,29 @@ def answers(port: int) -> bool:
     return False
 
 
+def _nothing() -> None:
+    """What installs a server that is always here."""
+
+
 @dataclass(frozen=True)
 class Service:
-    """How to start a server at a port, and how to tell that it is ready to be asked."""
+    """A server: how it starts over a folder and at a port, when it is ready to be asked, and what brings it here.
+
+    `command` also writes what the server reads at its start. `install` raises `NotInstalled`. `default_port` is where
+    `backbeat stack` starts it, and `settings` are the variables that lead to it at an address. It is stopped by
+    SIGTERM, and by SIGKILL where it is still there after `stop_seconds`.
+    """
 
     name: str
-    command: Callable[[int], Sequence[str | Path]]
+    command: Callable[[Path, int], Sequence[str | Path]]
     ready: Callable[[int], bool] = answers
     ready_seconds: float = 30.0
     stop_seconds: float = 10.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    installed: Callable[[], bool] = lambda: True
+    install: Callable[[], object] = _nothing
+    default_port: int = 0
+    settings: Callable[[str], Mapping[str, str]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -64,9 +83,9 @@ class Running:
         """SIGKILL it, as a crash would, and return when it is gone. The same folder and port may start it again."""
         with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-            while True:
+            while True:  # until its parent, the shell that started it, has waited for it
                 os.kill(self.pid, 0)
-                time.sleep(_POLL_SECONDS)
+                time.sleep(POLL_SECONDS)
 
 
 def free_port() -> int:
@@ -80,30 +99,32 @@ def free_port() -> int:
 
 @contextmanager
 def running(service: Service, folder: Path, port: int | None = None) -> Iterator[Running]:
-    """The server, with its log in `folder`, at a free port or this one; stopped at the end, with all that it started.
+    """The server over `folder`, its log there too, at this port or a free one; stopped with all that it started.
 
-    Raises `ServiceFailed` where the port is taken or the server isn't ready in time.
+    Raises `NotInstalled`, and `ServiceFailed` where the port is taken or the server isn't ready in time.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = port or free_port()
-    if answers(chosen):
-        raise ServiceFailed(f"starting {service.name}: something else listens at port {chosen} already")
+    command = command_for(service, folder, chosen)
     log_path = folder / f"{service.name}.log"
-    with log_path.open("ab") as log:
+    last_gone, inherited = os.pipe()
+    with os.fdopen(inherited), log_path.open("ab") as log:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _LIFELINE, service.name, *map(str, service.command(chosen))],
+            ["/bin/sh", "-c", _LIFELINE, service.name, *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env={**os.environ, **service.environment},
             start_new_session=True,
+            pass_fds=[inherited],
         )
-    try:
-        pid = _told_pid(process)
-        _await_ready(service, process, chosen, log_path)
-        yield Running(chosen, log_path, pid)
-    finally:
-        _stop(process, service.stop_seconds)
+    with os.fdopen(last_gone):
+        try:
+            pid = _told_pid(process)
+            await_ready(service, chosen, log_path, lambda: process.poll() is None)
+            yield Running(chosen, log_path, pid)
+        finally:
+            _stop(process, last_gone, service.stop_seconds)
+            await_closed(chosen)
 
 
 def _told_pid(process: subprocess.Popen[bytes]) -> int:
@@ -114,33 +135,54 @@ def _told_pid(process: subprocess.Popen[bytes]) -> int:
         return int(told.readline())
 
 
-def _await_ready(service: Service, process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
+def command_for(service: Service, folder: Path, port: int) -> list[str]:
+    """What starts it there. Raises `NotInstalled`, and `ServiceFailed` where the port is taken."""
+    if not service.installed():
+        raise NotInstalled(f"no {service.name} here: `make servers` installs it")
+    if answers(port):
+        raise ServiceFailed(f"starting {service.name}: port {port} is taken, something else listens there")
+    folder.mkdir(parents=True, exist_ok=True)
+    return [str(word) for word in service.command(folder, port)]
+
+
+def await_ready(service: Service, port: int, log_path: Path, is_alive: Callable[[], bool]) -> None:
+    """Return when it can be asked. Raises `ServiceFailed` when it ended or took too long."""
     deadline = time.monotonic() + service.ready_seconds
     while not service.ready(port):
-        ended = process.poll() is not None
+        ended = not is_alive()
         if ended or time.monotonic() > deadline:
             found = "it ended" if ended else f"not after {service.ready_seconds:g} s"
             last = "\n".join(log_path.read_text(errors="replace").splitlines()[-10:])
             raise ServiceFailed(
                 f"waiting for {service.name} to be ready at port {port}: {found}; {log_path} ends:\n{last}"
             )
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
-def _stop(process: subprocess.Popen[bytes], patience_seconds: float) -> None:
+def await_closed(port: int) -> None:
+    """Return when nothing answers there: a process that ends closes what it has open one after the other."""
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while answers(port) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _stop(process: subprocess.Popen[bytes], last_gone: int, patience_seconds: float) -> None:
     """Close its lifeline; what of its process group is still there after a while is killed."""
     if process.stdin is not None:
         process.stdin.close()
     deadline = time.monotonic() + patience_seconds
-    while _is_alive(process):
+    while _is_alive(process, last_gone):
         if time.monotonic() > deadline:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        time.sleep(_POLL_SECONDS)
+    process.wait()
 
 
-def _is_alive(process: subprocess.Popen[bytes]) -> bool:
+def _is_alive(process: subprocess.Popen[bytes], last_gone: int) -> bool:
+    """Whether any of its processes is there: they all hold the other end of a pipe, but for those that closed it."""
     process.poll()  # so that the leader of the group is no zombie
+    if select.select([last_gone], [], [], POLL_SECONDS)[0]:
+        return False  # the group may be full of zombies yet, which whoever adopted them has not waited for
     try:
         os.killpg(process.pid, 0)
     except ProcessLookupError:

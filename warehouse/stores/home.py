@@ -47,5 +47,9 @@ class Home:
         return self.root / "lake.lock"
 
     @property
+    def stack(self) -> Path:
+        return self.root / "stack"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"

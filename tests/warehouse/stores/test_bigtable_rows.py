@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deploy.local.bigtable import MISSING, emulator, find
+from deploy.local.bigtable import BIGTABLE, emulator
 from deploy.local.service import free_port
 from tests.contracts.rows import RowsContract
 from warehouse.stores.bigtable_rows import BigtableRows
@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.servers,
     pytest.mark.xdist_group("bigtable"),
     pytest.mark.filterwarnings("ignore:Connecting to Bigtable emulator"),  # just so
-    pytest.mark.skipif(find() is None, reason=MISSING),
+    pytest.mark.skipif(not BIGTABLE.installed(), reason="the Bigtable emulator is not installed: make servers"),
 ]
 
 
