@@ -30,12 +30,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of one Kafka for all tests that run in this process; topics are each test's own by their prefix."""
-    from deploy.local.kafka import KafkaMissing, broker
+    from deploy.local.kafka import broker
+    from deploy.local.service import NotInstalled
 
     try:
         with broker(tmp_path_factory.mktemp("kafka")) as running:
             yield running.address
-    except KafkaMissing as error:
+    except NotInstalled as error:
         pytest.skip(str(error))
 
 

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # its stubs leave one out
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from deploy.local.service import NotInstalled, Running, Service, ServiceFailed, answers, free_port, running
 from jobs.java import JAR_LOCK, JavaMissing, find_java, locked_jars, sound
@@ -131,7 +131,7 @@ def _leads(port: int) -> bool:
     try:
         topics = admin.list_topics(timeout=ASK_SECONDS).topics
         newest = {
-            TopicPartition(name, number): OffsetSpec.latest()  # type: ignore[no-untyped-call]
+            TopicPartition(name, number): OffsetSpec.latest()
             for name, topic in topics.items()
             for number in topic.partitions
         }

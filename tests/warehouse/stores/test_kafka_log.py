@@ -15,8 +15,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
-from deploy.local.kafka import KafkaMissing, broker
-from deploy.local.service import Running
+from deploy.local.kafka import broker
+from deploy.local.service import NotInstalled, Running
 from tests.contracts.log import Clock, LogContract, Put, all_of, play
 from warehouse.events import ERASURES, PLAYS, TOPICS, Event, Topic
 from warehouse.rules.quantity import DAY_MS
@@ -47,7 +47,7 @@ def own_broker(folder: Path, port: int | None = None) -> Iterator[Running]:
     with ExitStack() as stack:
         try:
             running = stack.enter_context(broker(folder, port))
-        except KafkaMissing as error:
+        except NotInstalled as error:
             pytest.skip(str(error))
         yield running
 
