@@ -25,6 +25,7 @@ COMMANDS = {
     "similar": "backbeat.similar:similar",
     "models": "backbeat.models:app",
     "serve": "backbeat.serve:serve",
+    "stream": "backbeat.stream:stream",
     "token": "backbeat.token:token",
     "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",

@@ -54,6 +54,11 @@ class KafkaLog:
         self._made: set[str] = set()
         self._closed = False
 
+    @property
+    def bootstrap(self) -> str:
+        """Where its brokers are."""
+        return self._bootstrap
+
     def append(self, topic: Topic, events: Sequence[Event]) -> list[Record]:
         """Make them durable, and say where they are: a record for each partition touched, more where they are large.
 

@@ -1,0 +1,108 @@
+"""`backbeat stream`: the workers that keep up with Kafka, a process a feature, until Ctrl-C."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from backbeat.output import BadUsage, notice
+from backbeat.settings import Settings
+from backbeat.wiring import now_ms, open_log, open_rows
+from streaming.features import FEATURES
+from warehouse.stores.kafka_log import KafkaLog
+
+RESTART_SECONDS = 0.5
+STOP_SECONDS = 10.0
+
+
+def stream(
+    *features: str,
+    worker: str | None = None,
+    metrics_port: int = 0,
+    rows_kept: Annotated[int, Parameter(show=False)] = 200_000,
+) -> None:
+    """Run stream workers until Ctrl-C: all features, each in a process that is started again when it dies; or one.
+
+    Args:
+        features: taste, trending, outcomes, sink; all by default.
+        worker: A name for the process, where several of one feature share its partitions; by default its pid.
+        metrics_port: Prometheus metrics of one feature on 127.0.0.1 at this port; 0 for none.
+        rows_kept: Rows that a worker keeps in memory at most.
+    """
+    settings = Settings.from_environment()
+    if unknown := [name for name in features if name not in ALL]:
+        raise BadUsage(f"no feature {', '.join(unknown)}; there are {', '.join(ALL)}")
+    log = open_log(settings)
+    if not isinstance(log, KafkaLog):
+        wanted = "set BACKBEAT_LOG=kafka://HOST:PORT (`backbeat stack up` starts one)"
+        raise BadUsage(f"BACKBEAT_LOG is {settings.log}, which the API folds itself; {wanted}")
+    if len(features) != 1:
+        _supervised(features or ALL)
+        return
+    name = worker or str(os.getpid())
+    _run_one(features[0], settings, log, name, metrics_port, rows_kept)
+
+
+ALL = (*FEATURES, "sink")
+
+
+def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metrics_port: int, rows_kept: int) -> None:
+    from streaming.workers.app import WorkerConfig
+    from streaming.workers.run import run_worker
+
+    rows = open_rows(settings)
+    folder = settings.home.root / "stream" / feature / worker
+    log.make(FEATURES[feature].topics)
+    log.close()
+    config = WorkerConfig(log.bootstrap, folder, worker, metrics_port, rows_kept=rows_kept)
+    run_worker(FEATURES[feature], rows, config, now_ms)
+
+
+def _supervised(features: Sequence[str]) -> None:
+    """Start a process for each feature, and start again those that end, until SIGINT or SIGTERM."""
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    running = {feature: _started(feature) for feature in features}
+    notice(f"Streaming {', '.join(features)}. Ctrl-C stops it.")
+    try:
+        while not stopping:
+            time.sleep(RESTART_SECONDS)
+            for feature, process in running.items():
+                if not stopping and (code := process.poll()) is not None:
+                    notice(f"backbeat: the worker of {feature} ended with status {code}; starting it again")
+                    running[feature] = _started(feature)
+    finally:
+        _stopped(list(running.values()))
+
+
+def _started(feature: str) -> subprocess.Popen[bytes]:
+    """In a group of its own, so that Ctrl-C reaches this process alone, which then stops them in turn."""
+    command = [sys.executable, "-m", "backbeat", "stream", feature]
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+
+
+def _stopped(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,114 @@
+"""A Faust worker that keeps one feature: it reads frames, moves the feature's rows, then lets Kafka know how far it is.
+
+Rows carry the offsets that they have seen and go forward only, so neither Faust's tables nor its transactions are
+needed: a record is acknowledged once its rows are in the store, and one that comes again changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from streaming.features import Feature
+from streaming.mover import Mover, Told
+from streaming.workers.meter import Meter
+from warehouse.events import TOPICS
+from warehouse.frames import decoded
+from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.tail import topic_partition
+
+TAKE, WITHIN_SECONDS = 500, 0.005  # frames folded together at most, and how long the first waits for others
+ROWS_KEPT = 200_000
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)  # the last again and again
+CRASHED = 70  # exit code
+_BY_NAME = {topic.name: topic for topic in TOPICS}
+_log = logging.getLogger("backbeat.stream")
+
+
+@dataclass(frozen=True)
+class WorkerConfig:
+    """`folder` is where Faust may keep files of its own; `worker` names this process among those of its feature."""
+
+    bootstrap: str
+    folder: Path
+    worker: str
+    metrics_port: int = 0
+    take: int = TAKE
+    within_seconds: float = WITHIN_SECONDS
+    rows_kept: int = ROWS_KEPT
+
+
+def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig) -> faust.App:
+    """The Faust app of one feature, over these rows."""
+    app = faust.App(
+        f"backbeat-{feature.name}",
+        broker=f"kafka://{config.bootstrap}",
+        datadir=str(config.folder),
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_commit_interval=1.0,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+    )
+    mover = feature.mover(rows, config.rows_kept)
+    records = app.topic(
+        *(topic.name for topic in feature.topics),
+        key_type=bytes,
+        key_serializer="raw",
+        value_type=bytes,
+        value_serializer="raw",
+    )
+
+    @app.agent(records, name=feature.name)
+    async def keep(stream: faust.Stream[bytes]) -> None:
+        async for events in stream.noack_take(config.take, within=config.within_seconds):
+            try:
+                await _moved(mover, meter, [event.message for event in events])
+            except Exception:
+                _log.exception("%s: a fold failed; nothing of its batch was acknowledged", feature.name)
+                os._exit(CRASHED)  # whoever started this process starts it again: no record is left out
+            for event in events:
+                event.ack()
+
+    @app.on_partitions_revoked.connect(weak=False)
+    async def forget(*_: Any, **__: Any) -> None:
+        mover.forget()  # another worker writes those rows now
+
+    app.service(meter.beating(feature.name))
+    return app
+
+
+async def _moved(mover: Mover[Any], meter: Meter, messages: Sequence[Any]) -> None:
+    """Until the rows are in the store: while it is away, the records wait."""
+    told = list(_told(messages))
+    attempt = 0
+    while True:
+        try:
+            mover.advance(told)
+        except RowsUnavailable as error:
+            _log.error("%s; trying again", error)
+            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
+            attempt += 1
+        else:
+            meter.moved(told, oldest_ms=min(int(message.timestamp * 1_000) for message in messages))
+            return
+
+
+def _told(messages: Iterable[Any]) -> Iterable[Told]:
+    """What of each record can be read; the rest is dead-lettered by the sink."""
+    for message in messages:
+        place = topic_partition(message.topic, message.partition)
+        yield Told(place, message.offset, decoded(_BY_NAME[message.topic], message.value or b"").events)

@@ -1,0 +1,43 @@
+"""Runs one worker in this process until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import faust
+import uvloop
+from prometheus_client import CollectorRegistry, start_http_server
+
+from streaming.features import Feature
+from streaming.workers.app import WorkerConfig, feature_app
+from streaming.workers.meter import Meter
+from warehouse.stores.rows import Rows
+
+
+def run_worker(feature: Feature, rows: Rows, config: WorkerConfig, clock: Callable[[], int]) -> None:
+    """Fold until SIGINT or SIGTERM; raises `SystemExit` at the end, as Faust's worker does."""
+    config.folder.mkdir(parents=True, exist_ok=True)
+    meter = Meter(rows, config.worker, clock)
+    serve_metrics(meter.registry, config.metrics_port)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    worker = faust.Worker(
+        feature_app(feature, rows, meter, config), loglevel="WARNING", quiet=True, logging_config=_LOGGING
+    )
+    worker.execute_from_commandline()
+
+
+def serve_metrics(registry: CollectorRegistry, port: int) -> None:
+    """Prometheus' text on 127.0.0.1 at this port, none where it is 0."""
+    if port:
+        start_http_server(port, "127.0.0.1", registry)
+
+
+_LOGGING: dict[str, object] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": logging.WARNING},
+}
