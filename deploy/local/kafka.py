@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -45,6 +46,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
+# half of the heap otherwise
+log.cleaner.dedupe.buffer.size=16777216
 # back at once after a crash, and groups work from the first member on
 broker.session.timeout.ms=1500
 broker.heartbeat.interval.ms=200
@@ -106,16 +109,10 @@ def _settings(path: Path, port: int, data: Path) -> Path:
 def _format(program: Sequence[str | Path], folder: Path, data: Path) -> None:
     """Make empty data of a new cluster, whole or not at all. Raises `ServiceFailed` with what the tool said."""
     fresh = folder / "data.new"
+    shutil.rmtree(fresh, ignore_errors=True)  # what an interrupted start left
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
     settings = _settings(folder / "format.properties", free_port(), fresh)
-    tool: list[str | Path] = [
-        "kafka.tools.StorageTool",
-        "format",
-        "--ignore-formatted",
-        "-c",
-        settings,
-        f"--cluster-id={cluster}",
-    ]
+    tool = ["kafka.tools.StorageTool", "format", "-c", str(settings), f"--cluster-id={cluster}"]
     ran = subprocess.run([*program, *tool], capture_output=True, text=True, check=False, env=os.environ)
     settings.unlink()
     if ran.returncode:
