@@ -11,17 +11,15 @@ from pathlib import Path
 
 import msgspec
 
-from streaming.folds.taste import TasteFold
-from streaming.mover import Mover, Told
-from streaming.settling import Settler
+from streaming.features import FEATURES
+from streaming.mover import Told
 from warehouse.events import Event, Topic
 from warehouse.stores.log import Log, Record
 from warehouse.stores.rows import Rows
-from warehouse.stores.tastes import Tastes
 from warehouse.tail import topic_partition
 
-CURSORS = "stream.taste"  # rows table: topic/partition -> the last offset folded into tails, msgpack
-FOLDED = {topic.name: topic for topic in TasteFold.topics}
+CURSORS = "stream.folded"  # rows table: topic/partition -> the last offset folded, msgpack
+FOLDED = {topic.name: topic for feature in FEATURES.values() for topic in feature.topics}
 _CURSOR_EVERY = 64  # records between two writes of a cursor: after a crash as many are folded again, and change nothing
 _PAGE = 500
 
@@ -31,7 +29,7 @@ class OutOfStep(Exception):
 
 
 class EmbeddedStream:
-    """Appends events to the log, and folds them into the tastes of their listeners before it answers.
+    """Appends events to the log, and folds them into the rows of every feature before it answers.
 
     On start it folds what the log holds and the rows don't yet, so a death between append and fold loses nothing.
     Where several processes accept events on one log, each is given the same `lock_path`: they fold by turns.
@@ -41,8 +39,10 @@ class EmbeddedStream:
     def __init__(self, log: Log, rows: Rows, *, lock_path: Path | None = None) -> None:
         self._log = log
         self._rows = rows
-        settler = Settler(Tastes(rows))
-        self._mover = Mover(TasteFold(), rows, finish=settler.finish, forgets=settler.forget)
+        self._movers = {
+            topic: [feature.mover(rows, 0) for feature in FEATURES.values() if topic in feature.topics]
+            for topic in FOLDED.values()
+        }
         self._turn = _Turn(lock_path)
         self._folded: dict[str, int] = {}
         self._written: dict[str, int] = {}
@@ -50,7 +50,7 @@ class EmbeddedStream:
             self._start(topic)
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> list[Record]:
-        """Make the events durable, then visible to whoever reads the tastes; says where they are on the log.
+        """Make the events durable, then visible to whoever reads the rows; says where they are on the log.
 
         Raises `EventRefused` and `LogUnavailable` where nothing was accepted, and `RowsUnavailable` where all was, but
         isn't visible yet: the next call, or the next start, makes it so.
@@ -60,7 +60,7 @@ class EmbeddedStream:
             with self._turn.taken():
                 for record in records:
                     self._catch_up(topic, record.partition, record.offset - 1)
-                    self._move(topic_partition(topic.name, record.partition), [record])
+                    self._move(topic, record.partition, [record])
         return records
 
     def check(self) -> None:
@@ -96,11 +96,14 @@ class EmbeddedStream:
             if not page:  # trimmed since
                 self._folded[place] = last
                 return
-            self._move(place, page)
+            self._move(topic, partition, page)
 
-    def _move(self, place: str, records: Sequence[Record]) -> None:
+    def _move(self, topic: Topic, partition: int, records: Sequence[Record]) -> None:
         """Fold records that follow those folded already; one that was folded meanwhile changes nothing."""
-        self._mover.advance(Told(place, record.offset, record.events) for record in records)
+        place = topic_partition(topic.name, partition)
+        told = [Told(place, record.offset, record.events) for record in records]
+        for mover in self._movers[topic]:
+            mover.advance(told)
         self._folded[place] = max(self._folded[place], records[-1].offset)
         if self._folded[place] - self._written[place] >= _CURSOR_EVERY:
             self._write_cursor(place)

@@ -73,8 +73,9 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
     )
 
     @app.agent(records, name=feature.name)
-    async def keep(stream: faust.Stream[bytes]) -> None:
-        async for events in stream.noack_take(config.take, within=config.within_seconds):
+    async def keep(stream: faust.StreamT[bytes]) -> None:
+        taking: Any = stream  # its declared type lacks the way to take without acknowledging
+        async for events in taking.noack_take(config.take, within=config.within_seconds):
             try:
                 await _moved(mover, meter, [event.message for event in events])
             except Exception:
