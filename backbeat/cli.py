@@ -29,6 +29,7 @@ COMMANDS = {
     "token": "backbeat.token:token",
     "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",
+    "deadletters": "backbeat.deadletters:app",
     "sql": "backbeat.analyse:sql",
 }
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from jobs.land_events import landed_offsets
 from jobs.run import JobRun
 from warehouse.events import TOPICS
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import landed_offsets
 from warehouse.stores.log import Log
-from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, TABLES
+from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, TABLES
 from warehouse.tail import topic_partition
 
 KEPT_HOURS = 7 * 24  # how far back a table's older versions can be read
+LETTER_DAYS = 90  # how long a dead letter waits to be read after all
+_OF_LISTENERS = (RAW_PLAYS, RAW_SIGNALS, RAW_IMPRESSIONS, RAW_DEADLETTERS)
 
 
 def main(run: JobRun) -> None:
     """Forget what listeners took back, then remove the files that no kept version needs."""
     if run.lake.exists(RAW_ERASURES):
         run.tally.written += forget(run.lake, run.lake.read(RAW_ERASURES))
+    run.tally.written += forget_letters(run.lake, run.wiring.clock_ms())
     for table in TABLES.values():
         if run.lake.exists(table):
             run.lake.vacuum(table, KEPT_HOURS)
@@ -42,8 +45,13 @@ def trimmed(lake: Lake, log: Log, now_ms: int) -> int:
     return trimmed_records
 
 
+def forget_letters(lake: Lake, now_ms: int) -> int:
+    """Delete the dead letters that have waited longer than they may; how many."""
+    return lake.delete(RAW_DEADLETTERS, f"received_ms < {now_ms - LETTER_DAYS * DAY_MS}")
+
+
 def forget(lake: Lake, erasures: pa.Table) -> int:
-    """Delete the plays, signals and impressions that erasures name; how many rows went.
+    """Delete the plays, signals, impressions and dead letters that erasures name; how many rows went.
 
     core.plays leaves them out already; this takes them from what it is made of.
     """
@@ -55,7 +63,7 @@ def forget(lake: Lake, erasures: pa.Table) -> int:
             forgotten += lake.delete(RAW_PLAYS, where)
             continue
         where = f"listener_id = {listener} AND received_ms <= {erasure['received_ms']}"
-        forgotten += sum(lake.delete(table, where) for table in (RAW_PLAYS, RAW_SIGNALS, RAW_IMPRESSIONS))
+        forgotten += sum(lake.delete(table, where) for table in _OF_LISTENERS)
     return forgotten
 
 

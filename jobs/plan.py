@@ -42,7 +42,7 @@ class Plan:
 LAND = Step(
     "land_events",
     reads=("log",),
-    writes=("raw.plays", "raw.signals", "raw.impressions", "raw.erasures"),
+    writes=("raw.plays", "raw.signals", "raw.impressions", "raw.erasures", "raw.deadletters"),
     minutes=15,
     doc="Brings what the API accepted from the event log into the lake, each record once",
     dated=False,

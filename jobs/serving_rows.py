@@ -14,10 +14,10 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from jobs.land_events import landed_offsets
 from jobs.run import JobRun
 from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import landed_offsets
 from warehouse.stores.rows import Rows
 from warehouse.tables import CORE_CATALOG, CORE_PLAYS, CORE_TRACKS, FEATURES_TASTE, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS
 from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, TAKEN_BACK, Entry, Heard, Opinion, TasteBase, TrackCard

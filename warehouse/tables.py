@@ -164,6 +164,25 @@ RAW_QUARANTINE = _table(
     ],
     volatile=["import_id"],
 )
+RAW_DEADLETTERS = _table(
+    "raw.deadletters",
+    "What came on the event log and could not be read as an event of its topic, with the reason",
+    ["topic", "partition", "log_offset", "position"],
+    [
+        Column("topic", TEXT, "the topic, with its version"),
+        Column("partition", INT, "the partition of it"),
+        Column("log_offset", LONG, "the record there that held it"),
+        Column("position", INT, "its place in that record, from 0; -1 where the record is no array of events at all"),
+        Column("listener_id", TEXT, "whom it is about, where it says so", null=True),
+        Column("reason", TEXT, "what was found and what was wanted"),
+        Column("content", TEXT, "its bytes in base64, the first 256 KiB"),
+        Column("content_bytes", LONG, "how many bytes it had"),
+        Column("received_ms", LONG, "when its record was appended, UTC ms"),
+        Column("replayed_ms", LONG, "when it was read after all and appended again, UTC ms", null=True),
+        Column(DAY, DATE, "the UTC day of received_ms"),
+    ],
+    volatile=["replayed_ms"],
+)
 CORE_TRACKS = _table(
     "core.tracks",
     "Each source's track and the one track_id it stands for: by ISRC, else MBID, else folded names, else source:id",
@@ -277,6 +296,7 @@ TABLES = {
         RAW_IMPRESSIONS,
         RAW_ERASURES,
         RAW_QUARANTINE,
+        RAW_DEADLETTERS,
         CORE_TRACKS,
         CORE_CATALOG,
         CORE_PLAYS,

@@ -18,13 +18,13 @@ from jobs.importers.landing import Landed, land
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
 from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
-from jobs.land_events import voided_until
-from jobs.repeats import erased_until
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import voided_until
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import Log
+from warehouse.stores.repeats import erased_until
 
 _SCRATCH = "import-"
 Progress = Callable[[str, int], None]  # told the file at work and the rows read so far, after each batch

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from jobs.importers.staging import Staging
 from jobs.importers.told import BATCH_ROWS
-from jobs.repeats import find_repeats
 from warehouse.stores.lake import Lake
+from warehouse.stores.repeats import find_repeats
 from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
 
 MEMORY = "2GB"  # beyond it DuckDB sorts and joins on disk

@@ -55,4 +55,4 @@ def test_a_command_that_needs_a_log_that_is_away_says_so(
     with pytest.raises(SystemExit) as ended:
         main(["import", str(plays)])
     assert ended.value.code == 1
-    assert "Kafka at 127.0.0.1:1: could not find the end of listener.erased.v1" in capsys.readouterr().err
+    assert "Kafka at 127.0.0.1:1: could not read listener.erased.v1/0" in capsys.readouterr().err

@@ -13,7 +13,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import core_plays, core_tracks, features_taste
-from jobs.land_events import LANDINGS, land, landed_offsets
 from jobs.run import JobRun
 from jobs.serving_rows import write_rows
 from tests.fakes.memory_rows import MemoryRows
@@ -22,6 +21,7 @@ from tests.streaming.batch import base_of
 from tests.streaming.tastes import DAY, MIN, NOON
 from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal, SignalKind, Topic
 from warehouse.sources import SOURCES
+from warehouse.stores.landing import LANDINGS, land, landed_offsets
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.tastes import Tastes
 from warehouse.tables import CORE_CATALOG, CORE_PLAYS, FEATURES_TASTE, RAW_TRACKS

@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jobs.expire import forget, trimmed
-from jobs.land_events import LANDINGS, land
-from tests.jobs.tables import DAY, MIN, MONDAY, erasure, raw_play, rows_of
+from jobs.expire import LETTER_DAYS, forget, forget_letters, trimmed
+from tests.jobs.tables import DAY, MIN, MONDAY, day_of, erasure, raw_play, rows_of
 from warehouse.events import PLAYS, Play
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land
 from warehouse.stores.sqlite_log import SqliteLog
-from warehouse.tables import RAW_ERASURES, RAW_PLAYS
+from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_PLAYS
 
 
 def heard(play_id: str, started_ms: int = MONDAY) -> Play:
@@ -63,3 +63,36 @@ def test_what_was_taken_back_leaves_the_raw_plays(tmp_path: Path) -> None:
     assert forget(lake, erasures) == 2
     assert sorted(lake.read(RAW_PLAYS)["play_id"].to_pylist()) == ["b", "later"]
     assert forget(lake, erasures) == 0
+
+
+def dead_letter(offset: int, listener: str | None, received_ms: int = MONDAY) -> dict[str, Any]:
+    return {
+        "topic": PLAYS.name,
+        "partition": 0,
+        "log_offset": offset,
+        "position": 0,
+        "listener_id": listener,
+        "reason": "found nothing, wanted a play",
+        "content": "",
+        "content_bytes": 0,
+        "received_ms": received_ms,
+        "replayed_ms": None,
+        "day": day_of(received_ms),
+    }
+
+
+def test_dead_letters_of_a_listener_who_is_forgotten_go_too(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    letters = [dead_letter(0, "ada"), dead_letter(1, None), dead_letter(2, "ada", MONDAY + 2 * DAY)]
+    lake.append(RAW_DEADLETTERS, rows_of(RAW_DEADLETTERS, letters))
+    assert forget(lake, rows_of(RAW_ERASURES, [erasure("ada", received_ms=MONDAY + DAY)])) == 1
+    assert sorted(lake.read(RAW_DEADLETTERS)["log_offset"].to_pylist()) == [1, 2]
+
+
+def test_dead_letters_go_when_they_have_waited_long_enough(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    assert forget_letters(lake, MONDAY) == 0
+    lake.append(RAW_DEADLETTERS, rows_of(RAW_DEADLETTERS, [dead_letter(0, None), dead_letter(1, None, MONDAY + DAY)]))
+    assert forget_letters(lake, MONDAY + LETTER_DAYS * DAY) == 0
+    assert forget_letters(lake, MONDAY + LETTER_DAYS * DAY + 1) == 1
+    assert lake.read(RAW_DEADLETTERS)["log_offset"].to_pylist() == [1]

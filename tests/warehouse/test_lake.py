@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from tests.jobs.tables import DAY, MONDAY, day_of, raw_play, raw_track, rows_of
 from warehouse.stores.lake import Lake, NoSuchTable, day_after_newest, read
-from warehouse.tables import FEATURES_MATRIX, RAW_PLAYS, RAW_TRACKS, TABLES
+from warehouse.tables import FEATURES_MATRIX, RAW_PLAYS, RAW_SIGNALS, RAW_TRACKS, TABLES, Table
 
 
 @pytest.fixture
@@ -219,6 +219,34 @@ def test_deleting_says_how_many_rows_went_and_commits_nothing_for_none(lake: Lak
     assert lake.delete(RAW_PLAYS, f"listener_id = 'ada' AND day >= '{day(1)}'") == 2
     assert lake.delete(RAW_PLAYS, "listener_id = 'bob'") == 0
     assert (ids(lake.read(RAW_PLAYS)), lake.version(RAW_PLAYS)) == (["p0"], 1)
+
+
+@dataclass(frozen=True)
+class BusyLake(Lake):
+    """A lake where a row comes to a day after it was read, and before its rows are put in place anew; some times."""
+
+    coming: list[pa.Table]
+
+    def _write(self, table: Table, data: Any, mode: Any, *more: Any) -> None:
+        if mode == "overwrite" and self.coming:
+            Lake(self.url).append(table, self.coming.pop())
+        super()._write(table, data, mode, *more)
+
+
+def test_a_row_that_comes_while_its_day_is_rewritten_stays(lake: Lake) -> None:
+    lake.append(RAW_PLAYS, plays(0, 1))
+    busy = BusyLake(lake.url, [plays(0, prefix="late"), plays(0, prefix="later")])
+    assert busy.delete(RAW_PLAYS, "play_id = 'p0'") == 1
+    assert ids(lake.read(RAW_PLAYS)) == ["late0", "later0", "p1"]
+
+
+def test_an_update_sets_columns_of_the_rows_that_it_names(lake: Lake) -> None:
+    lake.append(RAW_PLAYS, plays(0, 1, 2))
+    assert lake.update(RAW_PLAYS, "play_id IN ('p0', 'p2')", {"device": "'radio'", "slot": "1 + 1"}) == 2
+    assert lake.update(RAW_PLAYS, "play_id = 'nobody'", {"device": "'radio'"}) == 0
+    told = {row["play_id"]: (row["device"], row["slot"]) for row in lake.read(RAW_PLAYS).to_pylist()}
+    assert told == {"p0": ("radio", 2), "p1": (None, None), "p2": ("radio", 2)}
+    assert lake.update(RAW_SIGNALS, "true", {"rating": "1"}) == 0
 
 
 def test_tables_lie_by_their_layer_and_are_partitioned_by_day_where_they_have_one(lake: Lake) -> None:

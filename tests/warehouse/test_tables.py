@@ -12,14 +12,15 @@ from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from jobs.importers.intake import Request, import_plays
-from jobs.land_events import LANDINGS, land
 from jobs.plan import DAILY
 from jobs.run import JobRun
 from jobs.world import PLAYS_FILE, TRACKS_FILE, WorldConfig, generate
+from tests.fakes import foreign
 from tests.jobs.tables import job_run
 from tests.streaming.tastes import NOON, erasure, play, word
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Impression, SignalKind
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import DAY, TABLES, Table
 
@@ -69,6 +70,8 @@ def _told_through_the_api(folder: Path, lake: Lake) -> None:
         sources=["als", "repeat"],
     )
     log.append(IMPRESSIONS, [shown])
+    foreign.put(folder / "log.db", PLAYS, 0, foreign.frame({"listener_id": "ada"}), NOON)
+    foreign.put(folder / "log.db", PLAYS, 0, b"no frame", NOON)
     for landing in LANDINGS:
         land(lake, log, landing)
     log.close()

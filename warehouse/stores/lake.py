@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
@@ -180,18 +180,40 @@ class Lake:
 
         Their days are rewritten by us: deltalake's own delete leaves text columns of a type that readers cannot filter.
         """
-        if not self.exists(table):
-            return 0
-        rows = self.reading(table).relation()
-        days = {day for (day,) in rows.filter(where).select(DAY).distinct().fetchall()}
-        if not days:
-            return 0
-        touched = self.reading(table, days=days).relation()
-        left = touched.filter(f"NOT coalesce({where}, false)").to_arrow_table()
-        listed = ", ".join(f"'{day}'" for day in sorted(days))
-        gone = self.count(table, days) - left.num_rows
-        self._write(table, left.select(table.schema.names), "overwrite", None, None, f"{DAY} IN ({listed})")
-        return gone
+        return self._rewrite(table, where, lambda rows: rows.filter(f"NOT coalesce({where}, false)"))
+
+    def update(self, table: Table, where: str, values: Mapping[str, str]) -> int:
+        """Set columns to SQL expressions in the rows of a daily table that a condition names; how many."""
+        columns = [
+            f'CASE WHEN {where} THEN {values[name]} ELSE "{name}" END AS "{name}"' if name in values else f'"{name}"'
+            for name in table.schema.names
+        ]
+        return self._rewrite(table, where, lambda rows: rows.select(", ".join(columns)))
+
+    def _rewrite(
+        self, table: Table, where: str, change: Callable[[duckdb.DuckDBPyRelation], duckdb.DuckDBPyRelation]
+    ) -> int:
+        """Put the days of those rows in place anew, and how many rows it is about; what comes meanwhile is kept."""
+        for attempt in range(APPEND_TRIES):
+            try:
+                delta = DeltaTable(self.location(table))
+            except TableNotFoundError:
+                return 0
+            rows = Reading(delta.to_pyarrow_dataset(schema=_nullable(table.schema))).relation()
+            found = dict(rows.filter(where).aggregate(f"{DAY}, count(*)", DAY).fetchall())
+            if not found:
+                return 0
+            days = ", ".join(f"'{day}'" for day in sorted(found))
+            listed = f"{DAY} IN ({days})"
+            left = change(rows.filter(listed)).to_arrow_table().select(table.schema.names)
+            try:
+                self._write(table, left, "overwrite", None, None, listed, delta)
+            except CommitFailedError:  # rows came to these days since they were read
+                if attempt == APPEND_TRIES - 1:
+                    raise
+            else:
+                return sum(found.values())
+        raise AssertionError("the last try returns or raises")
 
     def transaction(self, table: Table, app_id: str, version: int | None = None) -> int | None:
         """The last number that was committed for `app_id` with rows of this table, up to `version`."""
@@ -292,12 +314,14 @@ class Lake:
         metadata: Mapping[str, Any] | None,
         transactions: Mapping[str, int] | None,
         predicate: str | None = None,
+        onto: DeltaTable | None = None,
     ) -> None:
+        """`onto` is the version that the rows were made from: where the same days have changed since, it is refused."""
         wanted = _nullable(table.schema)
         if data.schema.names != wanted.names:
             raise ValueError(f"writing {table.name}: found columns {data.schema.names}, wanted {wanted.names}")
         write_deltalake(
-            self.location(table),
+            onto or self.location(table),
             data.cast(wanted),
             mode=mode,
             predicate=predicate,

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from jobs.importers.intake import Days, Request, import_plays
 from jobs.importers.landing import day_spans
-from jobs.land_events import ERASURE_LANDING
-from jobs.land_events import land as land_events
 from tests.jobs.importers.conftest import NOW_MS, Importing
 from warehouse.events import ERASURES, Erasure
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import ERASURE_LANDING
+from warehouse.stores.landing import land as land_events
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import RAW_ERASURES, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.log import MADE_MS, Clock, LogContract, Put, all_of, play
+from tests.fakes import foreign
 from tests.fakes.locked import locked
 from warehouse.events import PLAYS, TOPICS, Topic
 from warehouse.stores.log import Log, LogUnavailable, partition_of
@@ -29,10 +30,7 @@ class TestSqliteLog(LogContract):
     @pytest.fixture
     def put(self, tmp_path: Path) -> Put:
         def written(topic: Topic, partition: int, content: bytes) -> None:
-            with closing(sqlite3.connect(tmp_path / "log.db")) as file, file:
-                place = (topic.name, partition)
-                file.execute("INSERT INTO records VALUES (?, ?, 0, ?, ?)", (*place, MADE_MS, content))
-                file.execute("INSERT INTO ends VALUES (?, ?, 0)", place)
+            foreign.put(tmp_path / "log.db", topic, partition, content, MADE_MS)
 
         return written
 

@@ -19,12 +19,21 @@ _VOIDS = pa.schema([("listener_id", pa.string()), ("erased_ms", pa.int64())])
 
 def erased_until(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> dict[str, int]:
     """When each listener last erased everything, UTC ms: by raw.erasures, and by rows of it that have yet to land."""
-    told = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
     until: dict[str, int] = {}
-    for row in (*told, *waiting):
+    for row in (*_erasures(lake), *waiting):
         if row["play_id"] is None:
             until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
     return until
+
+
+def plays_taken_back(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> frozenset[tuple[str, str]]:
+    """Single plays that were erased, by listener and play_id: the same rows say so."""
+    told = (*_erasures(lake), *waiting)
+    return frozenset((row["listener_id"], row["play_id"]) for row in told if row["play_id"] is not None)
+
+
+def _erasures(lake: Lake) -> list[dict[str, Any]]:
+    return list(lake.read(RAW_ERASURES).to_pylist()) if lake.exists(RAW_ERASURES) else []
 
 
 def find_repeats(

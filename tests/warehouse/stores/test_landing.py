@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from deltalake.exceptions import CommitFailedError
 
-from jobs.land_events import LANDINGS, land, landed_offsets
 from tests.streaming.tastes import DAY, MIN, NOON, TODAY, erasure, play, word
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Event, Impression, SignalKind, Topic
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land, landed_offsets
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
 
@@ -79,7 +79,7 @@ def log(tmp_path: Path) -> Iterator[SqliteLog]:
 
 
 def land_all(lake: Lake, log: SqliteLog) -> int:
-    return sum(land(lake, log, landing) for landing in LANDINGS)
+    return sum(land(lake, log, landing).rows for landing in LANDINGS)
 
 
 def told(log: SqliteLog, topic: Topic, *events: Event) -> None:
