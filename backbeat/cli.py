@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(BAD_USAGE)
     except (CommandFailed, SettingError, LakeLocked, LogUnavailable, OSError) as error:
         notice(f"backbeat: {error}")
-        sys.exit(FAILED)
+        sys.exit(error.code if isinstance(error, CommandFailed) else FAILED)
     except KeyboardInterrupt:
         notice("backbeat: interrupted; `backbeat runs` says how far a run had come")
         sys.exit(INTERRUPTED)

@@ -10,12 +10,16 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130  # 130 is what shells expect of a program that Ctrl-C ended
+FAILED, BAD_USAGE, FAILS_AGAIN, INTERRUPTED = 1, 2, 3, 130  # 130 is what shells expect where Ctrl-C ended a program
 PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 
 class CommandFailed(Exception):
     """The command could not do what it was asked; the message says what was being done, found and wanted."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class BadUsage(Exception):

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, table
+from backbeat.output import FAILED, FAILS_AGAIN, BadUsage, CommandFailed, console, emit, table
 from backbeat.progress import watcher_for
 from backbeat.settings import Settings
 from backbeat.wiring import now_ms, open_lake, open_ledger, open_log, open_rows, spark_settings
+from jobs.intervals import Days
 from jobs.plan import PLANS, Plan, Step
 from jobs.run import Wiring
 from jobs.runbook import advice
@@ -23,6 +24,7 @@ from warehouse.stores.runs import RunLedger, Status
 from warehouse.tables import RAW_PLAYS, TABLES
 
 RESUMABLE = 100  # runs of a plan that are looked through for one to resume
+Flag = Annotated[bool, Parameter(negative=())]
 
 
 def run(
@@ -30,9 +32,11 @@ def run(
     *,
     as_of: str | None = None,
     only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
-    dry_run: Annotated[bool, Parameter(negative=())] = False,
-    resume: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    reopen: str | None = None,
+    dry_run: Flag = False,
+    resume: Flag = False,
+    detailed_exit: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Run a plan: daily, tables, train or upkeep.
 
@@ -40,25 +44,31 @@ def run(
         plan: Which one.
         as_of: Use plays before this day (YYYY-MM-DD); without it, the day after the newest play.
         only: Just these steps of it.
+        reopen: Write these days (FROM..TO, or one day) of the daily tables anew, whether their inputs changed or not.
         dry_run: Say what would run, and run nothing.
         resume: Go on with the last run of the plan where it failed, as of the same day.
+        detailed_exit: Exit 3 rather than 1 where a try again would end the same, as after a refusal: for schedulers.
         json: One JSON document on one line.
     """
-    execution = _execution(plan, as_of, only, resume)
+    execution = _resumable(plan, as_of, only, reopen) if resume else _execution(plan, as_of, only, reopen)
     if execution is None:
         emit({"plan": plan, "steps": []}) if json else console().print(f"The last run of {plan} ended well.")
     elif dry_run:
         _tell_plan(execution, json)
     else:
-        document = perform(execution, Settings.from_environment(), quiet=json)
+        code = FAILS_AGAIN if detailed_exit else FAILED
+        document = perform(execution, Settings.from_environment(), quiet=json, fails_again=code)
         if json:
             emit(document)
         else:
             tell(document)
 
 
-def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[str, Any]:
-    """Run it under the lake's lock, and say what each step did. Raises `CommandFailed` with the runbook's line."""
+def perform(execution: Execution, settings: Settings, *, quiet: bool, fails_again: int = FAILED) -> dict[str, Any]:
+    """Run it under the lake's lock, and say what each step did.
+
+    Raises `CommandFailed` with the runbook's line; its code is `fails_again` where a try again would end the same.
+    """
     lake, ledger = open_lake(settings), open_ledger(settings)
     wiring = Wiring(
         lake,
@@ -77,11 +87,15 @@ def perform(execution: Execution, settings: Settings, *, quiet: bool) -> dict[st
         ):
             as_of, done = execute(execution, wiring, ledger, spark, watcher, now_ms)
             return _document(execution, as_of, done, content_hashes(lake, ledger, execution.steps))
-    except (LakeLocked, NothingToRun) as error:
+    except LakeLocked as error:
         raise CommandFailed(str(error)) from error
+    except NothingToRun as error:
+        raise CommandFailed(str(error), fails_again) from error
     except StepFailed as error:
-        resume = f"When it is mended: backbeat run {execution.plan.name} --resume"
-        raise CommandFailed(f"step {error}\n{advice(error.step)}\n{resume}") from error
+        told = f"step {error}\n{advice(error.step)}"
+        if error.again:
+            raise CommandFailed(told, fails_again) from error
+        raise CommandFailed(f"{told}\nWhen it is mended: backbeat run {execution.plan.name} --resume") from error
 
 
 def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict[str, str]:
@@ -118,35 +132,40 @@ def _told(facts: dict[str, Any]) -> str:
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
 
 
-def _execution(name: str, as_of: str | None, only: Sequence[str], resume: bool) -> Execution | None:
-    """What to run; None where a resumption has nothing left to do."""
+def _execution(name: str, as_of: str | None, only: Sequence[str], reopen: str | None) -> Execution:
     plan = _plan(name)
     if unknown := set(only) - {step.name for step in plan.steps}:
         raise BadUsage(
             f"no step {', '.join(sorted(unknown))} in {name}; it has {', '.join(s.name for s in plan.steps)}"
         )
-    if resume:
-        if only or as_of:
-            raise BadUsage("--resume goes on with the last run, its day and its steps; leave --only and --as-of out")
-        return _resumed(plan, open_ledger(Settings.from_environment()))
     steps = [step for step in plan.steps if not only or step.name in only]
-    return Execution(plan, steps, _day(as_of))
+    return Execution(plan, steps, _day(as_of), _days(reopen, plan))
+
+
+def _resumable(name: str, as_of: str | None, only: Sequence[str], reopen: str | None) -> Execution | None:
+    """What is left of the last run of the plan; None where nothing is."""
+    plan = _plan(name)
+    if only or as_of or reopen:
+        told = "leave --only, --as-of and --reopen out"
+        raise BadUsage(f"--resume goes on with the last run, its day, its steps and what it reopened; {told}")
+    return _resumed(plan, open_ledger(Settings.from_environment()))
 
 
 def _resumed(plan: Plan, ledger: RunLedger) -> Execution | None:
     """The newest run that failed, from where it failed, unless a later run has done all that it was asked to do."""
-    done_since: set[str] = set()
+    done_since: set[tuple[str, str | None]] = set()
     runs = ledger.last(RESUMABLE, plan.name)
     if not runs:
         raise CommandFailed(f"cannot resume {plan.name}: it has never run")
     for last in runs:
         finished = {step.step for step in last.steps if step.status is Status.DONE}
-        left = [name for name in last.asked if name not in finished]
-        if last.status is not Status.DONE and not set(last.asked) <= done_since:
-            return Execution(plan, [plan.step(name) for name in left], last.as_of) if left else None
+        left = [plan.step(name) for name in last.asked if name not in finished]
+        if last.status is not Status.DONE and not {(name, last.reopened) for name in last.asked} <= done_since:
+            reopened = Days.parsed(last.reopened) if last.reopened else None
+            return Execution(plan, left, last.as_of, reopened) if left else None
         if last.status is Status.DONE and set(last.asked) == {step.name for step in plan.steps}:
             return None
-        done_since |= finished
+        done_since |= {(name, days) for name in finished for days in (last.reopened, None)}  # stale days were done too
     return None
 
 
@@ -163,9 +182,24 @@ def _day(text: str | None) -> date | None:
         raise BadUsage(f"--as-of {text!r}; wanted a day such as 2014-12-01") from None
 
 
+def _days(text: str | None, plan: Plan) -> Days | None:
+    if text is None:
+        return None
+    if not any(step.by_day for step in plan.steps):
+        raise BadUsage(f"--reopen {text} with {plan.name}, which makes no table day by day; daily and tables do")
+    try:
+        return Days.parsed(text)
+    except ValueError:
+        wanted = "days such as 2014-12-01..2014-12-07, or one of them, the first not after the last"
+        raise BadUsage(f"--reopen {text!r}; wanted {wanted}") from None
+
+
 def _tell_plan(execution: Execution, json: bool) -> None:
     if json:
-        emit({"plan": execution.plan.name, "as_of": execution.as_of, "steps": [asdict(s) for s in execution.steps]})
+        steps = [asdict(step) for step in execution.steps]
+        emit(
+            {"plan": execution.plan.name, "as_of": execution.as_of, "reopened": execution.reopened_days, "steps": steps}
+        )
         return
     rows = [(step.name, ", ".join(step.reads), ", ".join(step.writes), step.doc) for step in execution.steps]
     console().print(table(f"{execution.plan.name}: {execution.plan.doc}", ["step", "reads", "writes", "what"], rows))
@@ -178,6 +212,7 @@ def _document(
     return {
         "plan": execution.plan.name,
         "as_of": as_of.isoformat() if as_of else None,
+        "reopened": execution.reopened_days,
         "steps": [asdict(step) for step in done],
         "tables": hashes,
         "model_version": facts.get("model_version"),

@@ -38,7 +38,8 @@ def runs(
 def _row(record: RunRecord) -> tuple[object, ...]:
     started = datetime.fromtimestamp(record.started_ms / 1_000, UTC).isoformat(" ", "seconds")
     took = (record.finished_ms - record.started_ms) / 1_000 if record.finished_ms else None
-    return (record.run_id, record.plan, record.as_of, record.status, started, took, _stand(record.steps))
+    plan = f"{record.plan}, {record.reopened} reopened" if record.reopened else record.plan
+    return (record.run_id, plan, record.as_of, record.status, started, took, _stand(record.steps))
 
 
 def _stand(steps: tuple[StepRecord, ...]) -> str:

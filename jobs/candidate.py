@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from jobs.run import FailsAgain
 from models.als import AlsConfig
 from models.evaluation.splits import Split, default_split_day, time_split
 from models.history import History
@@ -21,7 +22,7 @@ RECIPE = "recipe.json"
 T = TypeVar("T")
 
 
-class CandidateStale(Exception):
+class CandidateStale(FailsAgain):
     """The folder holds what an earlier run left, or nothing; says which step must run first."""
 
 

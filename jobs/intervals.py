@@ -29,6 +29,29 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Days:
+    """The days from `first` to `last`, both among them."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def parsed(cls, text: str) -> Days:
+        """From 2014-12-01..2014-12-07, or one day alone. Raises ValueError."""
+        first, _, last = text.partition("..")
+        days = cls(date.fromisoformat(first), date.fromisoformat(last or first))
+        if days.last < days.first or str(days) not in {text, f"{text}..{text}"}:
+            raise ValueError(f"found {text!r}, wanted FROM..TO or one day, FROM not after TO")
+        return days
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}..{self.last}"
+
+
+@dataclass(frozen=True)
 class Interval:
     """The days to write now, and the input versions that the commit must remember."""
 
@@ -46,11 +69,13 @@ def stale_interval(
     inputs: Sequence[Input],
     *,
     also: Iterable[date] = (),
+    reopened: Days | None = None,
     versions: Mapping[str, int | None] | None = None,
 ) -> Interval:
     """The stale days of `output`, of those that it or an input has.
 
-    `also` are days that inputs which are not daily have reopened; `versions` are those of these inputs.
+    `also` are days that inputs which are not daily have reopened; `versions` are those of these inputs. The days in
+    `reopened` are stale whatever their inputs: somebody has said so.
     """
     known = lake.commit_metadata(output).get("inputs", {})
     stale, existing = set(also), lake.days(output)
@@ -63,4 +88,6 @@ def stale_interval(
             stale |= source.reopened_by(changed)
         if not lake.remembers(source.table, since):
             stale |= lake.days(output)  # days that have left the input are among them
+    if reopened is not None:
+        stale |= {day for day in existing if day in reopened}
     return Interval(frozenset(stale & existing), now)

@@ -18,6 +18,7 @@ class Step:
     minutes: int  # after which whoever is on call is told
     doc: str
     dated: bool = True  # whether it is as of a day: without one it runs on an empty lake too
+    by_day: bool = False  # whether it makes a table day by day, and so can make chosen days anew
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ CORE_PLAYS = Step(
     writes=("core.plays",),
     minutes=30,
     doc="Each play once, and whether it counts",
+    by_day=True,
 )
 CORE_SESSIONS = Step(
     "core_sessions",
@@ -67,6 +69,7 @@ CORE_SESSIONS = Step(
     writes=("core.sessions",),
     minutes=30,
     doc="Counted plays in their sessions",
+    by_day=True,
 )
 FEATURES_TASTE = Step(
     "features_taste",
@@ -74,6 +77,7 @@ FEATURES_TASTE = Step(
     writes=("features.taste",),
     minutes=30,
     doc="Counts a listener, track and day",
+    by_day=True,
 )
 FEATURES_TRANSITIONS = Step(
     "features_transitions",
@@ -81,6 +85,7 @@ FEATURES_TRANSITIONS = Step(
     writes=("features.transitions",),
     minutes=30,
     doc="What followed what within a session",
+    by_day=True,
 )
 CHARTS_DAILY = Step(
     "charts_daily",
@@ -88,6 +93,7 @@ CHARTS_DAILY = Step(
     writes=("charts.daily",),
     minutes=15,
     doc="The most played tracks a day, everywhere and by country",
+    by_day=True,
 )
 FEATURES_MATRIX = Step(
     "features_matrix",

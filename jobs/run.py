@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from jobs.intervals import Input, Interval, stale_interval
+from jobs.intervals import Days, Input, Interval, stale_interval
 from warehouse.stores.home import Home
 from warehouse.stores.lake import USER_METADATA, Lake
 from warehouse.stores.log import Log
@@ -21,7 +21,11 @@ from warehouse.stores.rows import Rows
 from warehouse.tables import DAY, Table
 
 
-class StepRefused(Exception):
+class FailsAgain(Exception):
+    """Tried again as things are, it would end the same: something has to be brought, mended or decided first."""
+
+
+class StepRefused(FailsAgain):
     """A step did its work and its verdict is no: the day must not go on. The message says why."""
 
 
@@ -56,6 +60,7 @@ class JobRun:
     as_of: date
     start_spark: Callable[[], SparkSession]
     tally: Tally = field(default_factory=Tally)
+    reopened: Days | None = None  # days of the daily tables that are written anew, whether their inputs changed or not
 
     @property
     def lake(self) -> Lake:
@@ -76,7 +81,7 @@ class JobRun:
     ) -> None:
         """Rewrite the stale days of `output` as `transform(*inputs, *lookups)`, and nothing where none is stale."""
         versions = {table.name: self.lake.version(table) for table in lookups}
-        interval = stale_interval(self.lake, output, inputs, also=also or (), versions=versions)
+        interval = stale_interval(self.lake, output, inputs, also=also or (), reopened=self.reopened, versions=versions)
         if not interval.days:
             self._note_versions(output, interval.metadata())
             return

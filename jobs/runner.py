@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from pyspark.sql import SparkSession
 
+from jobs.intervals import Days
 from jobs.plan import Plan, Step
-from jobs.run import JobRun, Tally, Wiring
+from jobs.run import FailsAgain, JobRun, Tally, Wiring
 from jobs.session import SparkSettings, spark_session
 from warehouse.stores.lake import day_after_newest
 from warehouse.stores.runs import RunLedger, Status
@@ -21,15 +22,16 @@ from warehouse.tables import RAW_PLAYS
 
 
 class StepFailed(Exception):
-    """A step of a plan could not be done; names the step, the cause is chained."""
+    """A step of a plan could not be done; names the step, the cause is chained. `again`: so it would be once more."""
 
     def __init__(self, step: str, cause: BaseException) -> None:
         super().__init__(f"{step}: {cause}")
         self.step = step
+        self.again = isinstance(cause, FailsAgain)
 
 
-class NothingToRun(Exception):
-    """The lake has no plays before the day asked for."""
+class NothingToRun(FailsAgain):
+    """The lake has no plays before the day asked for, or none on the days to reopen."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,20 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True)
 class Execution:
-    """One run of a plan: its steps, and the place to begin. `as_of` is found from the plays where it is None."""
+    """One run of a plan: its steps, and the place to begin. `as_of` is found from the plays where it is None.
+
+    The days in `reopened` are written anew in every daily table, whether their inputs changed or not.
+    """
 
     plan: Plan
     steps: Sequence[Step]
     as_of: date | None
+    reopened: Days | None = None
+
+    @property
+    def reopened_days(self) -> str | None:
+        """Those days as FROM..TO."""
+        return str(self.reopened) if self.reopened else None
 
 
 def execute(
@@ -73,7 +84,9 @@ def execute(
 
     Raises `StepFailed` at the first that cannot be done, and `NothingToRun`.
     """
-    run_id = ledger.begin(execution.plan.name, execution.as_of, clock_ms(), [step.name for step in execution.steps])
+    asked = [step.name for step in execution.steps]
+    reopened = execution.reopened_days
+    run_id = ledger.begin(execution.plan.name, execution.as_of, clock_ms(), asked, reopened)
     with ExitStack() as stack:
         sessions = _once(lambda: stack.enter_context(spark_session(spark)))
         steps = _Steps(execution, wiring, ledger, run_id, sessions, clock_ms)
@@ -100,11 +113,13 @@ class _Steps:
         """The day asked for, or the day after the newest play."""
         if self.found is None:
             days = self.wiring.lake.days(RAW_PLAYS)
-            asked = self.execution.as_of
+            asked, reopened = self.execution.as_of, self.execution.reopened
             newest = day_after_newest(days)
             if newest is None or (asked is not None and not any(day < asked for day in days)):
                 limit = f" before {asked}" if asked else ""
                 raise NothingToRun(f"the lake at {self.wiring.lake.url} has no plays{limit}: import some first")
+            if reopened is not None and not any(day in reopened for day in days):
+                raise NothingToRun(f"the lake has plays from {min(days)} to {max(days)}, and none on {reopened}")
             self.found = asked or newest
             self.ledger.set_as_of(self.run_id, self.found)
         return self.found
@@ -115,7 +130,7 @@ class _Steps:
         self.ledger.begin_step(self.run_id, step.name, self.clock_ms())
         try:
             as_of = self.as_of_day() if step.dated else date.min
-            job = JobRun(self.wiring, as_of, self.start_spark, tally)
+            job = JobRun(self.wiring, as_of, self.start_spark, tally, self.execution.reopened)
             import_module(f"jobs.{step.name}").main(job)
         except BaseException as error:
             self._failed(step, error)

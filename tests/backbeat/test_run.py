@@ -17,7 +17,7 @@ from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.runs import RunLedger, Status
-from warehouse.tables import RAW_ERASURES, RAW_PLAYS
+from warehouse.tables import CORE_PLAYS, FEATURES_MATRIX, RAW_ERASURES, RAW_PLAYS
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -92,14 +92,23 @@ def test_only_some_steps_keep_the_order_of_the_plan(run: Run) -> None:
         (["nightly"], "no plan 'nightly'; there are daily, tables, train, upkeep"),
         (["daily", "--only", "core_playz"], "no step core_playz in daily; it has land_events,"),
         (["daily", "--as-of", "yesterday"], "--as-of 'yesterday'; wanted a day such as"),
-        (["daily", "--resume", "--only", "gate"], "leave --only and --as-of out"),
-        (["daily", "--resume", "--as-of", "2024-12-31"], "leave --only and --as-of out"),
+        (["daily", "--resume", "--only", "gate"], "leave --only, --as-of and --reopen out"),
+        (["daily", "--resume", "--as-of", "2024-12-31"], "leave --only, --as-of and --reopen out"),
+        (["daily", "--resume", "--reopen", "2024-12-31"], "leave --only, --as-of and --reopen out"),
+        (["daily", "--reopen", "2024-12-31..2024-12-30"], "--reopen '2024-12-31..2024-12-30'; wanted days such as"),
+        (["daily", "--reopen", "last week"], "--reopen 'last week'; wanted days such as"),
+        (["upkeep", "--reopen", "2024-12-31"], "upkeep, which makes no table day by day; daily and tables do"),
     ],
 )
 def test_what_cannot_be_meant_is_bad_usage(run: Run, arguments: list[str], told: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert told in err.replace("\n", " ")
+
+
+def test_a_dry_run_tells_which_days_would_be_reopened(run: Run) -> None:
+    _, out, _ = run("tables", "--reopen", "2024-12-30", "--dry-run", "--json")
+    assert document(out)["reopened"] == "2024-12-30..2024-12-30"
 
 
 def test_an_unknown_option_is_bad_usage(run: Run) -> None:
@@ -110,6 +119,27 @@ def test_an_empty_lake_fails_and_says_what_to_do(run: Run, home: Home) -> None:
     code, out, err = run("train", "--only", "features_matrix", "--json")
     assert (code, out) == (1, "")
     assert f"the lake at {home.lake_url} has no plays: import some first" in err
+
+
+def test_what_would_fail_again_has_an_exit_code_of_its_own_where_that_is_asked_for(run: Run, lake: Lake) -> None:
+    for table in (CORE_PLAYS, FEATURES_MATRIX):
+        lake.append(table, table.schema.empty_table())
+    check = ("train", "--only", "check_data", "--json")
+    code, out, err = run(*check)
+    assert (code, out) == (1, "")
+    assert "step check_data: the data is not fit to learn from" in err
+    assert "docs/runbook.md#check_data" in err
+    assert "--resume" not in err  # it would be refused again
+    assert run(*check, "--detailed-exit")[0] == 3
+
+
+def test_on_an_empty_lake_a_run_would_fail_again(run: Run) -> None:
+    assert run("train", "--detailed-exit")[0] == 3
+
+
+def test_a_failure_that_may_pass_ends_in_1_however_detailed_its_exit(run: Run, lake: Lake) -> None:
+    hide_erasures(lake)
+    assert run("upkeep", "--detailed-exit")[0] == 1
 
 
 def test_a_run_prints_one_document_alone_on_standard_output(run: Run, lake: Lake) -> None:
@@ -174,6 +204,34 @@ def test_a_resumed_run_that_died_between_two_steps_goes_on_where_it_was(run: Run
     ledger.finish_step(resumed, "charts_daily", Status.DONE, 3, {})
     _, out, _ = run("daily", "--resume", "--dry-run", "--json")
     assert document(out)["steps"][0]["name"] == "features_matrix"
+
+
+@pytest.mark.parametrize(
+    ("later", "left"),
+    [
+        (None, ["core_sessions", "features_taste"]),
+        ("2024-12-30..2024-12-31", []),
+        ("", ["core_sessions", "features_taste"]),
+    ],
+    ids=["nothing since", "the same days since", "stale days alone since"],
+)
+def test_a_failed_run_that_reopened_days_goes_on_with_them(
+    run: Run, home: Home, later: str | None, left: list[str]
+) -> None:
+    ledger = RunLedger(home.runs)
+    asked = ["core_plays", "core_sessions", "features_taste"]
+    dead = ledger.begin("tables", day_of(MONDAY + DAY), 1, asked, "2024-12-30..2024-12-31")
+    ledger.begin_step(dead, "core_plays", 2)
+    ledger.finish_step(dead, "core_plays", Status.DONE, 3, {})
+    if later is not None:
+        done = ledger.begin("tables", day_of(MONDAY + DAY), 4, asked, later or None)
+        for step in asked:
+            ledger.begin_step(done, step, 5)
+            ledger.finish_step(done, step, Status.DONE, 6, {})
+        ledger.finish(done, Status.DONE, 7)
+    told = document(run("tables", "--resume", "--dry-run", "--json")[1])
+    assert [step["name"] for step in told["steps"]] == left
+    assert told.get("reopened") == ("2024-12-30..2024-12-31" if left else None)
 
 
 def test_after_a_run_that_ended_well_nothing_is_left_to_resume(run: Run, lake: Lake) -> None:

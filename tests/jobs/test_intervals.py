@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.intervals import Input, stale_interval
+from jobs.intervals import Days, Input, stale_interval
 from tests.jobs.tables import DAY, MONDAY, day_of, raw_play, rows_of
 from warehouse.stores.lake import Lake
 from warehouse.tables import FEATURES_TASTE, RAW_PLAYS
@@ -84,6 +84,33 @@ def test_days_that_another_input_reopens_are_stale_too_where_they_exist(lake: La
     tell(lake, 0, 4)
     make(lake, [0, 4], {RAW_PLAYS.name: 0})
     assert stale_interval(lake, OUTPUT, [ALONE], also=[day(0), day(99)]).days == {day(0)}
+
+
+def test_reopened_days_are_stale_whatever_their_inputs_where_they_exist(lake: Lake) -> None:
+    tell(lake, 0, 4, 5, 8)
+    make(lake, [0, 4, 5], {RAW_PLAYS.name: 0})
+    reopened = Days(day(3), day(5))
+    assert stale_interval(lake, OUTPUT, [ALONE], reopened=reopened).days == {day(4), day(5)}
+    tell(lake, 8)
+    assert stale_interval(lake, OUTPUT, [ALONE], reopened=reopened).days == {day(4), day(5), day(8)}
+
+
+@pytest.mark.parametrize("text", ["2024-12-30..2025-01-02", "2024-12-30..2024-12-30", "2024-12-30"])
+def test_days_are_told_as_from_and_to_or_as_one_day(text: str) -> None:
+    days = Days.parsed(text)
+    assert days.first == date(2024, 12, 30)
+    assert (days.first - timedelta(days=1) in days, days.last + timedelta(days=1) in days) == (False, False)
+    assert days.first in days
+    assert days.last in days
+    assert Days.parsed(str(days)) == days
+
+
+@pytest.mark.parametrize(
+    "text", ["", "..", "2024-12-30..", "2024-12-30..2024-12-29", "20241230", "2024-12-30...2024-12-31", "2024-02-30"]
+)
+def test_what_names_no_days_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"wanted|isoformat|day"):
+        Days.parsed(text)
 
 
 def test_the_commit_is_to_remember_the_versions_of_every_input(lake: Lake) -> None:

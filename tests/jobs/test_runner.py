@@ -5,7 +5,9 @@ The steps are real ones that need no Spark; the master that is named here could 
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import count
@@ -14,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from jobs.intervals import Days
 from jobs.plan import CHECK, COMPACT, EXPIRE, LAND, Plan, Step
 from jobs.run import Wiring
 from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute
@@ -24,7 +27,7 @@ from warehouse.stores.lake import Lake
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.runs import RunLedger, RunRecord, Status
 from warehouse.stores.sqlite_log import SqliteLog
-from warehouse.tables import RAW_PLAYS
+from warehouse.tables import CORE_PLAYS, FEATURES_MATRIX, RAW_PLAYS
 
 NO_SPARK = SparkSettings(master="spark://127.0.0.1:1")
 DATED = replace(EXPIRE, dated=True)
@@ -63,10 +66,10 @@ class House:
         self.lake.append(RAW_PLAYS, rows_of(RAW_PLAYS, told))
 
     def run(
-        self, plan: Plan = PLAN, as_of: date | None = None, open_log: Any = None
+        self, plan: Plan = PLAN, as_of: date | None = None, open_log: Any = None, reopened: Days | None = None
     ) -> tuple[date | None, list[StepDone]]:
         wiring = Wiring(self.lake, self.home, absent, open_log or self.log, self.clock_ms)
-        execution = Execution(plan, plan.steps, as_of)
+        execution = Execution(plan, plan.steps, as_of, reopened)
         return execute(execution, wiring, self.ledger, NO_SPARK, self.watcher, self.clock_ms)
 
     def log(self) -> SqliteLog:
@@ -134,11 +137,37 @@ def test_without_plays_before_the_day_there_is_nothing_to_run(
     assert states(house.last()) == [("land_events", Status.DONE), ("compact", Status.DONE), ("expire", Status.FAILED)]
 
 
+def test_the_ledger_says_which_days_a_run_reopened(house: House) -> None:
+    house.tell(0, 1)
+    house.run(reopened=Days(day_of(MONDAY), day_of(MONDAY + DAY)))
+    assert house.last().reopened == "2024-12-30..2024-12-31"
+    house.run()
+    assert house.last().reopened is None
+
+
+def test_days_without_plays_are_not_reopened(house: House) -> None:
+    house.tell(0, 5)
+    with pytest.raises(
+        NothingToRun, match=r"plays from 2024-12-30 to 2025-01-04, and none on 2024-12-31\.\.2025-01-01"
+    ):
+        house.run(reopened=Days(day_of(MONDAY + DAY), day_of(MONDAY + 2 * DAY)))
+
+
+def test_a_ledger_from_before_days_could_be_reopened_is_read_and_written_on(house: House) -> None:
+    house.run(Plan("plan", "", (LAND,)))
+    with closing(sqlite3.connect(house.home.runs)) as database:
+        database.execute("ALTER TABLE runs DROP COLUMN reopened")
+    house.ledger = RunLedger(house.home.runs)
+    assert house.last().reopened is None
+    house.run(Plan("plan", "", (LAND,)), reopened=Days(day_of(MONDAY), day_of(MONDAY)))
+    assert house.last().reopened == "2024-12-30..2024-12-30"
+
+
 def test_a_step_that_fails_ends_the_run_and_says_which_and_why(house: House) -> None:
     house.tell(0)
     with pytest.raises(StepFailed, match="land_events: opening the log: found no disk") as failed:
         house.run(open_log=unavailable)
-    assert failed.value.step == "land_events"
+    assert (failed.value.step, failed.value.again) == ("land_events", False)
     assert isinstance(failed.value.__cause__, LogUnavailable)
     assert (house.last().status, states(house.last())) == (Status.FAILED, [("land_events", Status.FAILED)])
     assert house.last().steps[0].error == "LogUnavailable: opening the log: found no disk, wanted one"
@@ -147,8 +176,11 @@ def test_a_step_that_fails_ends_the_run_and_says_which_and_why(house: House) -> 
 
 def test_a_refusal_keeps_the_steps_after_it_from_running(house: House) -> None:
     house.tell(0)
-    with pytest.raises(StepFailed, match=r"check_data: .*core\.plays"):
+    for table in (CORE_PLAYS, FEATURES_MATRIX):
+        house.lake.append(table, table.schema.empty_table())
+    with pytest.raises(StepFailed, match=r"check_data: the data is not fit to learn from: .*found none") as refused:
         house.run(Plan("plan", "", (COMPACT, CHECK, EXPIRE)))
+    assert refused.value.again
     assert states(house.last()) == [("compact", Status.DONE), ("check_data", Status.FAILED)]
 
 

@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS runs (
     asked TEXT NOT NULL,
     status TEXT NOT NULL,
     started_ms INTEGER NOT NULL,
-    finished_ms INTEGER
+    finished_ms INTEGER,
+    reopened TEXT
 );
 CREATE TABLE IF NOT EXISTS steps (
     run_id INTEGER NOT NULL REFERENCES runs,
@@ -64,7 +65,10 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run: the steps it was `asked` to do, and those it began, in the order in which they started."""
+    """One run: the steps it was `asked` to do, and those it began, in the order in which they started.
+
+    `reopened` are the days (FROM..TO) that it was told to write anew, if any.
+    """
 
     run_id: int
     plan: str
@@ -74,6 +78,7 @@ class RunRecord:
     started_ms: int
     finished_ms: int | None
     steps: tuple[StepRecord, ...]
+    reopened: str | None = None
 
 
 class RunLedger:
@@ -84,8 +89,12 @@ class RunLedger:
         self._path = path
         with self._open() as database:
             database.executescript(_SCHEMA)
+            if "reopened" not in {column["name"] for column in database.execute("PRAGMA table_info(runs)")}:
+                database.execute("ALTER TABLE runs ADD COLUMN reopened TEXT")  # it began without
 
-    def begin(self, plan: str, as_of: date | None, now_ms: int, asked: Sequence[str]) -> int:
+    def begin(
+        self, plan: str, as_of: date | None, now_ms: int, asked: Sequence[str], reopened: str | None = None
+    ) -> int:
         """A new run. Whatever any plan left running has died, since runs take turns, and is called failed."""
         with self._open() as database:
             for table in ("runs", "steps"):
@@ -94,8 +103,8 @@ class RunLedger:
                     (now_ms,),
                 )
             cursor = database.execute(
-                "INSERT INTO runs (plan, as_of, asked, status, started_ms) VALUES (?, ?, ?, 'running', ?)",
-                (plan, as_of.isoformat() if as_of else None, msgspec.json.encode(asked).decode(), now_ms),
+                "INSERT INTO runs (plan, as_of, asked, status, started_ms, reopened) VALUES (?, ?, ?, 'running', ?, ?)",
+                (plan, as_of.isoformat() if as_of else None, msgspec.json.encode(asked).decode(), now_ms, reopened),
             )
             return int(cursor.lastrowid or 0)
 
@@ -169,6 +178,7 @@ def _run(row: sqlite3.Row, steps: list[sqlite3.Row]) -> RunRecord:
         row["started_ms"],
         row["finished_ms"],
         tuple(_step(step) for step in steps),
+        row["reopened"],
     )
 
 
