@@ -6,19 +6,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG, Asset, DeadlineAlert, DeadlineReference, SyncCallback
 
 from dags.alerts import tell_late, tell_runbook
+from dags.step_operator import StepOperator
 from jobs.plan import Plan, Step
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = '"${BACKBEAT_PYTHON:-.venv/bin/python}"'  # the shell's default, so that parsing reads no environment
+AS_OF = "--as-of {{ data_interval_end | default(dag_run.run_after, true) | ds }}"  # by hand there may be no interval
 HUNG_AFTER = 4  # times its minutes: a step that takes so long is stopped and tried again, which changes no rows
 
 
-def plan_dag(name: str, plan: Plan, as_of: str = "{{ data_interval_end | ds }}", **when: Any) -> DAG:
-    """The plan, as of the day that the template `as_of` renders; `when` is what else a DAG takes."""
+def plan_dag(name: str, plan: Plan, days: str = AS_OF, **when: Any) -> DAG:
+    """The plan with each step told its days, a template of options; `when` is what else a DAG takes."""
     dag = DAG(
         name,
         description=plan.doc,
@@ -30,7 +31,7 @@ def plan_dag(name: str, plan: Plan, as_of: str = "{{ data_interval_end | ds }}",
         tags={"backbeat"},
         **when,
     )
-    tasks = {step.name: _task(dag, plan, step, as_of) for step in plan.steps}
+    tasks = {step.name: _task(dag, plan, step, days) for step in plan.steps}
     for step in plan.steps:
         tasks[step.name].set_upstream([tasks[name] for name in plan.upstream_of(step)])
     return dag
@@ -41,14 +42,13 @@ def _late(plan: str, minutes: int) -> DeadlineAlert:
     return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, timedelta(minutes=minutes), told, name="late")
 
 
-def _task(dag: DAG, plan: Plan, step: Step, as_of: str) -> BashOperator:
-    return BashOperator(
+def _task(dag: DAG, plan: Plan, step: Step, days: str) -> StepOperator:
+    return StepOperator(
         dag=dag,
         task_id=step.name,
         doc_md=step.doc,
-        bash_command=f"{PYTHON} -m backbeat run {plan.name} --only {step.name} --as-of {as_of} --json",
+        bash_command=f"{PYTHON} -m backbeat run {plan.name} --only {step.name} --detailed-exit --json {days}".strip(),
         cwd=str(ROOT),
-        skip_on_exit_code=None,  # a step is done or has failed
         inlets=[Asset(name, f"backbeat://data/{name}") for name in step.reads],
         outlets=[Asset(name, f"backbeat://data/{name}") for name in step.writes],
         execution_timeout=timedelta(minutes=HUNG_AFTER * step.minutes),

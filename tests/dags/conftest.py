@@ -15,7 +15,7 @@ from deploy.local.airflow import PYTHON, ROOT, environment
 HERE = Path(__file__).parent
 RECORDS = """#!/bin/sh
 echo "$@" >> {record}
-case "$*" in *"--only {step} "*) echo "backbeat: out of memory" >&2; exit 1;; esac
+case "$*" in *"--only {step} "*) echo "backbeat: out of memory" >&2; exit {code};; esac
 """
 
 
@@ -27,10 +27,10 @@ class Recorder:
     record: Path
 
     @classmethod
-    def at(cls, folder: Path, fails_at: str = "no step") -> Recorder:
-        """One in that folder; `fails_at` names the step that it cannot do."""
+    def at(cls, folder: Path, fails_at: str = "no step", code: int = 1) -> Recorder:
+        """One in that folder; `fails_at` names the step that it cannot do, which ends with `code`."""
         made = cls(folder / "python", folder / "calls")
-        made.program.write_text(RECORDS.format(record=made.record, step=fails_at))
+        made.program.write_text(RECORDS.format(record=made.record, step=fails_at, code=code))
         made.program.chmod(0o755)
         return made
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
 
 CONTEXT = {
+    "dag_run": SimpleNamespace(run_after=datetime(2024, 3, 1, tzinfo=UTC)),
     "data_interval_start": datetime(2024, 2, 28, 2, tzinfo=UTC),
     "data_interval_end": datetime(2024, 2, 29, 2, tzinfo=UTC),
-    "params": {"as_of": "2024-02-29"},
+    "params": {"from": "2024-02-01", "to": "2024-02-29"},
 }
 
 

@@ -8,16 +8,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from backbeat.output import FAILS_AGAIN
 from deploy.local.airflow import ROOT, Airflow, AirflowUnavailable, running
 from deploy.local.service import free_port
 from jobs.plan import TABLES
 from tests.dags.conftest import Recorder
+from tests.dags.test_runs import commands
 
 pytestmark = [
     pytest.mark.servers,
@@ -34,7 +37,7 @@ from datetime import timedelta
 from dags.steps import plan_dag
 from jobs.plan import UPKEEP
 
-dag = plan_dag("late", replace(UPKEEP, steps=UPKEEP.steps[:1]), "2024-02-29", schedule=None)
+dag = plan_dag("late", replace(UPKEEP, steps=UPKEEP.steps[:1]), "", schedule=None)
 dag.deadline[0].interval = timedelta(0)
 """
 
@@ -84,12 +87,12 @@ class Running:
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One Airflow for these tests: our DAGs, and one more that is late as soon as it starts."""
+    """One Airflow for these tests: our DAGs, and one more that is late as soon as it starts. Training is refused."""
     folder = tmp_path_factory.mktemp("airflow")
     dags = folder / "dags"
     shutil.copytree(ROOT / "dags", dags)
     (dags / "late.py").write_text(LATE_AT_ONCE)
-    steps = Recorder.at(folder)
+    steps = Recorder.at(folder, fails_at="check_data", code=FAILS_AGAIN)
     variables = {
         "BACKBEAT_HOME": str(folder / "home"),
         "BACKBEAT_PYTHON": str(steps.program),
@@ -100,10 +103,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_the_scheduler_runs_a_backfill_that_was_asked_for_through_its_api(started: Running) -> None:
-    assert started.page.runs("backfill", {"as_of": "2014-12-01"}) == "success"
+    assert started.page.runs("backfill", {"from": "2014-12-01", "to": "2014-12-07"}) == "success"
     told = [call for call in started.steps.calls if " tables " in call]
-    steps = [step.name for step in TABLES.steps]
-    assert sorted(told) == sorted(f"-m backbeat run tables --only {s} --as-of 2014-12-01 --json" for s in steps)
+    assert sorted(told) == sorted(commands(TABLES, "--reopen 2014-12-01..2014-12-07"))
     written = started.page.asks("GET", "/api/v2/assets/events?limit=100")["asset_events"]
     assert {event["name"] for event in written} >= {name for step in TABLES.steps for name in step.writes}
 
@@ -112,9 +114,27 @@ def test_steps_of_all_dags_take_turns(started: Running) -> None:
     assert started.page.asks("GET", "/api/v2/pools/default_pool")["slots"] == 1
 
 
-def test_a_day_that_is_none_is_refused(started: Running) -> None:
+@pytest.mark.parametrize("day", ["2014-12-01; echo", "2014-12-01\n", "2014-12-01..2014-12-02", ""])
+def test_a_day_that_is_none_is_refused(started: Running, day: str) -> None:
     with pytest.raises(httpx.HTTPStatusError, match="400"):
-        started.page.runs("backfill", {"as_of": "2014-12-01; echo"})
+        started.page.runs("backfill", {"from": day, "to": "2014-12-02"})
+
+
+def test_a_refusal_is_final_and_its_log_says_the_line_of_the_runbook(started: Running) -> None:
+    assert started.page.runs("train_weekly", {}) == "failed"
+    tried = started.page.asks("GET", "/api/v2/dags/train_weekly/dagRuns/~/taskInstances")["task_instances"]
+    ended = {(one["task_id"], one["state"], one["try_number"]) for one in tried if one["dag_run_id"][:6] == "manual"}
+    assert ended >= {("features_matrix", "success", 1), ("check_data", "failed", 1), ("train", "upstream_failed", 0)}
+    (log,) = started.folder.glob("logs/dag_id=train_weekly/run_id=manual*/task_id=check_data/attempt=1.log")
+    assert "check_data failed: Means: " in log.read_text()
+    assert "docs/runbook.md#check_data" in log.read_text()
+
+
+def test_a_run_by_hand_which_has_no_interval_is_as_of_the_day_it_is_asked_for(started: Running) -> None:
+    assert started.page.runs("daily", {}) == "failed"  # at check_data, which is refused here
+    assert f"--only core_plays --detailed-exit --json --as-of {datetime.now(UTC).date()}" in " ".join(
+        started.steps.calls
+    )
 
 
 def test_a_run_that_passes_its_deadline_is_told(started: Running) -> None:
