@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is aske
     from warehouse.stores.lake import Lake
 
 _BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
+_VALKEY = re.compile(r"valkey://(?P<host>[\w.-]+):(?P<port>\d{1,5})(?:/(?P<database>\d{1,3}))?")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
 
 
@@ -34,9 +35,14 @@ def open_rows(settings: Settings) -> Rows:
         from warehouse.stores.sqlite_rows import SqliteRows
 
         return SqliteRows(settings.home.rows)
+    if valkey := _VALKEY.fullmatch(settings.rows):
+        from warehouse.stores.valkey_rows import ValkeyRows
+
+        return ValkeyRows(valkey["host"], int(valkey["port"]), int(valkey["database"] or 0))
     project, _, instance = settings.rows.removeprefix("bigtable://").partition("/")
     if not settings.rows.startswith("bigtable://") or not project or not instance:
-        raise BadUsage(f"BACKBEAT_ROWS is {settings.rows!r}; wanted sqlite or bigtable://PROJECT/INSTANCE")
+        wanted = "sqlite, valkey://HOST:PORT[/DATABASE] or bigtable://PROJECT/INSTANCE"
+        raise BadUsage(f"BACKBEAT_ROWS is {settings.rows!r}; wanted {wanted}")
     from warehouse.stores.bigtable_rows import BigtableRows  # its client takes seconds to import
 
     return BigtableRows(project, instance)

@@ -13,8 +13,8 @@ from typing import Annotated
 import msgspec
 
 MAX_ID_CHARACTERS = 256
-# What a log is read by: types, lengths and ranges, which cost next to nothing, and no patterns, which cost ten times more
-# than all else of reading. What is told is checked by them once, where it is admitted (`Id`, `Label`, `Country`).
+# What a log is read by: types, lengths and ranges, which cost next to nothing, and no patterns, which cost ten times
+# more than all else of reading. What is told is checked by them once, where it is admitted (`Id`, `Label`, `Country`).
 LoggedId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
 LoggedLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 LoggedCountry = Annotated[str, msgspec.Meta(min_length=2, max_length=2)]

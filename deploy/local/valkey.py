@@ -1,9 +1,9 @@
 """Valkey on this machine, for the rows of streams. Only the program of its wheel is used, in its own environment.
 
-Every write goes to an append-only file before it is acknowledged, and survives the death of any process; when the file
-goes to the disk is left to the system, as Kafka leaves it, so a power cut may take the last of them. `everysec` promises
-more and keeps less: while its sync is under way the server acknowledges first and writes later. Nothing is evicted: it
-holds no cache.
+Every write goes to an append-only file before it is acknowledged, and survives the death of any process. When that
+file goes to the disk is left to the system, as Kafka leaves it, so a power cut may take the last writes. `everysec`
+promises more and keeps less: while its sync is under way the server acknowledges first and writes later. Nothing is
+evicted: it holds no cache.
 """
 
 from __future__ import annotations
