@@ -20,7 +20,9 @@ class Setting:
 
 HOME = Setting("BACKBEAT_HOME", ".backbeat", "the one folder for all state")
 LAKE = Setting("BACKBEAT_LAKE", "", "URL of the lake; empty means the folder lake in BACKBEAT_HOME")
-ROWS = Setting("BACKBEAT_ROWS", "sqlite", "rows store: sqlite, valkey://HOST:PORT[/DATABASE], or bigtable://PROJECT/INSTANCE")
+ROWS = Setting(
+    "BACKBEAT_ROWS", "sqlite", "rows store: sqlite, valkey://HOST:PORT[/DATABASE], or bigtable://PROJECT/INSTANCE"
+)
 LOG = Setting("BACKBEAT_LOG", "sqlite", "event log: sqlite, or kafka://HOST:PORT")
 WAREHOUSE = Setting("BACKBEAT_WAREHOUSE", "duckdb", "SQL engine: duckdb, or bigquery://PROJECT/DATASET")
 SPARK_MASTER = Setting("BACKBEAT_SPARK_MASTER", "local[*]", "Spark master URL")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is aske
     from warehouse.stores.lake import Lake
 
 _BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
-_VALKEY = re.compile(r"valkey://(?P<host>[\w.-]+):(?P<port>\d{1,5})(?:/(?P<database>\d{1,3}))?")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
 
 
@@ -35,10 +34,13 @@ def open_rows(settings: Settings) -> Rows:
         from warehouse.stores.sqlite_rows import SqliteRows
 
         return SqliteRows(settings.home.rows)
-    if valkey := _VALKEY.fullmatch(settings.rows):
+    if settings.rows.startswith("valkey://"):
         from warehouse.stores.valkey_rows import ValkeyRows
 
-        return ValkeyRows(valkey["host"], int(valkey["port"]), int(valkey["database"] or 0))
+        try:
+            return ValkeyRows.at(settings.rows)
+        except ValueError as error:
+            raise BadUsage(f"BACKBEAT_ROWS is {settings.rows!r}; wanted valkey://HOST:PORT[/DATABASE]") from error
     project, _, instance = settings.rows.removeprefix("bigtable://").partition("/")
     if not settings.rows.startswith("bigtable://") or not project or not instance:
         wanted = "sqlite, valkey://HOST:PORT[/DATABASE] or bigtable://PROJECT/INSTANCE"

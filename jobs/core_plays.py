@@ -49,9 +49,14 @@ def counted_plays(plays: DataFrame, tracks: DataFrame, erasures: DataFrame) -> D
 def remaining_plays(plays: DataFrame, erasures: DataFrame) -> DataFrame:
     """Plays without those taken back one by one, and those of a listener erased whole at or after their arrival."""
     single = erasures.where("play_id IS NOT NULL").select("listener_id", "play_id")
-    whole = erasures.where("play_id IS NULL").groupBy("listener_id").agg(F.max("received_ms").alias("erased_ms"))
     left = plays.join(F.broadcast(single), ["listener_id", "play_id"], "left_anti")
-    left = left.join(F.broadcast(whole), "listener_id", "left")
+    return of_listeners_not_erased(left, erasures)
+
+
+def of_listeners_not_erased(rows: DataFrame, erasures: DataFrame) -> DataFrame:
+    """Rows without those that a listener who was then erased whole had told until then, by `received_ms`."""
+    whole = erasures.where("play_id IS NULL").groupBy("listener_id").agg(F.max("received_ms").alias("erased_ms"))
+    left = rows.join(F.broadcast(whole), "listener_id", "left")
     return left.where(F.coalesce(F.col("received_ms") > F.col("erased_ms"), F.lit(True))).drop("erased_ms")
 
 

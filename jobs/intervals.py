@@ -13,11 +13,15 @@ from warehouse.tables import Table
 
 @dataclass(frozen=True)
 class Input:
-    """A daily table that another is made from: a day rests on its days from `before` earlier to `after` later."""
+    """A daily table that another is made from: a day rests on its days from `before` earlier to `after` later.
+
+    A day that it alone has is a day of the other too, unless it only `joins`.
+    """
 
     table: Table
     before: int = 0
     after: int = 0
+    joins: bool = False
 
     def reopened_by(self, changed: date) -> set[date]:
         """The days of the output that a change on this day of the input touches."""
@@ -82,7 +86,7 @@ def stale_interval(
     now: dict[str, int | None] = dict(versions or {})
     for source in inputs:
         now[source.table.name] = lake.version(source.table)
-        existing |= lake.days(source.table)
+        existing |= set() if source.joins else lake.days(source.table)
         since = known.get(source.table.name)
         for changed in lake.changed_days(source.table, since):
             stale |= source.reopened_by(changed)

@@ -79,6 +79,13 @@ FEATURES_TASTE = Step(
     doc="Counts a listener, track and day",
     by_day=True,
 )
+FEATURES_OUTCOMES = Step(
+    "features_outcomes",
+    reads=("raw.impressions", "raw.plays", "raw.erasures", "core.tracks", "core.plays"),
+    writes=("features.outcomes",),
+    minutes=30,
+    doc="What became of what was shown",
+)
 FEATURES_TRANSITIONS = Step(
     "features_transitions",
     reads=("core.sessions",),
@@ -170,6 +177,7 @@ _TABLES = (
     CORE_PLAYS,
     CORE_SESSIONS,
     FEATURES_TASTE,
+    FEATURES_OUTCOMES,
     FEATURES_TRANSITIONS,
     CHARTS_DAILY,
 )

@@ -113,6 +113,8 @@ class JobRun:
 
     def _read_days(self, source: Input, interval: Interval) -> DataFrame:
         needed = source.needed_for(interval.days)
+        if not self.lake.exists(source.table):
+            return self.read(source.table)
         self.tally.read += self.lake.count(source.table, needed)
         frame = self.spark.read.format("delta").load(self.lake.location(source.table))
         return frame.where(_within(needed, self.lake.days(source.table)))

@@ -155,6 +155,65 @@ class ChartAnswer(msgspec.Struct, frozen=True, gc=False):
     entries: tuple[ChartEntry, ...]
 
 
+class TrendingEntry(msgspec.Struct, frozen=True, gc=False):
+    """One place of what is played most: `plays` are certain, and there may be up to `plays_error` more."""
+
+    rank: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    plays: int
+    plays_error: int
+
+
+class TrendingAnswer(msgspec.Struct, frozen=True, gc=False):
+    """The most played tracks of the running hour and the `hours` before it, everywhere or in a country.
+
+    `plays` are all that counted since `since_ms`; `as_of_ms` is when the newest of them was received.
+    """
+
+    country: str
+    hours: int
+    since_ms: int
+    as_of_ms: int | None
+    plays: int
+    entries: tuple[TrendingEntry, ...]
+
+
+class SlotAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What became of a track that was shown: played, skipped, begun, ignored, or open while it may still be played.
+
+    `play_id`, `started_ms` and `played_ms` are of the play that says so: that play was recommended.
+    """
+
+    slot: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    source: str
+    outcome: str
+    play_id: str | None
+    started_ms: int | None
+    played_ms: int | None
+
+
+class ImpressionAnswer(msgspec.Struct, frozen=True, gc=False):
+    """An answer that was given, slot by slot."""
+
+    impression_id: str
+    shown_ms: int
+    shelf: str
+    model_version: str
+    slots: tuple[SlotAnswer, ...]
+
+
+class OutcomesAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What a listener was shown lately, the newest first, and what became of it."""
+
+    listener_id: str
+    impressions: tuple[ImpressionAnswer, ...]
+
+
 class ListensAccepted(msgspec.Struct, frozen=True, gc=False):
     """The ids of the plays, in the order in which they were sent. They are on the log's disk."""
 

@@ -48,7 +48,10 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
     "/v1/listens": NewListens,
     "/v1/signals": NewSignal,
 }
-_OPEN = ("/v1/tracks/{track_id}", "/v1/tracks/{track_id}/similar", "/v1/charts", "/healthz", "/readyz", "/metrics")
+_OPEN = (
+    *("/v1/tracks/{track_id}", "/v1/tracks/{track_id}/similar", "/v1/charts", "/v1/trending"),
+    *("/healthz", "/readyz", "/metrics"),
+)
 _log = logging.getLogger("backbeat.serving")
 
 
@@ -86,8 +89,10 @@ class Services:
         self.impressions = ImpressionLog(self.stream, self.meters.impressions_lost.inc)
         self.recommender = reader.recommender(clock=clock, new_id=new_id, shown=self.impressions.shown)
         self.histories = reader.histories(clock)
+        self.outcomes = reader.outcomes(clock)
         self.library = reader.library()
         self.appends = Appends()
+        self.trending = reader.trending(clock)
         self.teller = Teller(self.stream, clock=clock, new_id=new_id)
         self._watcher = Repeated("model-watcher", config.reload_seconds, self.reload)
 
@@ -95,6 +100,7 @@ class Services:
         """Look whether another model is published, and take it over."""
         if self.published.refresh():
             self.cards.forget()
+            self.trending.forget()
             self.meters.reloads.inc()
             gc.freeze()  # a snapshot stays: collections, which stop every request, need not walk it
 
@@ -182,9 +188,9 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     document: Callable[[], bytes] = cache(lambda: _document(litestar))
     routes: list[HTTPRouteHandler] = [
         *recommendation_routes(services.recommender, access),
-        *listener_routes(services.histories, services.teller, services.appends, access),
+        *listener_routes(services.histories, services.outcomes, services.teller, services.appends, access),
         *listen_routes(services.teller, services.appends, access),
-        *track_routes(services.library),
+        *track_routes(services.library, services.trending),
         *operation_routes(
             stores.rows, services.published, services.stream.problem, services.appends, services.meters, document
         ),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 from litestar import delete, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 
 from serving.access import Access
-from serving.answers import Erased, PlaysAnswer, TasteAnswer
+from serving.answers import Erased, OutcomesAnswer, PlaysAnswer, TasteAnswer
 from serving.caching import FRESH
 from serving.documented import ACCEPTED, problems
 from serving.parameters import Cursor, Limit, path_id
@@ -17,10 +18,16 @@ from serving.problems import Fault, invalid
 from serving.service.appends import Appends
 from serving.service.cursors import CursorBroken
 from serving.service.histories import Histories
+from serving.service.outcomes import Outcomes
 from serving.service.telling import Teller
+from warehouse.outcomes import RECENT_IMPRESSIONS
+
+Impressions = Annotated[int, QueryParameter(ge=1, le=RECENT_IMPRESSIONS, description="answers at most")]
 
 
-def listener_routes(histories: Histories, teller: Teller, appends: Appends, access: Access) -> list[HTTPRouteHandler]:
+def listener_routes(
+    histories: Histories, outcomes: Outcomes, teller: Teller, appends: Appends, access: Access
+) -> list[HTTPRouteHandler]:
     """The handlers, over these services."""
 
     @get(
@@ -52,6 +59,19 @@ def listener_routes(histories: Histories, teller: Teller, appends: Appends, acce
         except CursorBroken as error:
             raise invalid(Fault(str(error), parameter="cursor")) from error
 
+    @get(
+        "/v1/listeners/{listener_id:str}/outcomes",
+        guards=[access.guard],
+        response_headers=FRESH,
+        responses=problems(400, 401, 403, 503),
+        summary="What a listener was shown, and what became of it",
+        tags=["listeners"],
+        sync_to_thread=False,
+    )
+    def became(listener_id: FromPath[str], limit: Impressions = RECENT_IMPRESSIONS) -> OutcomesAnswer:
+        """The newest answers first; each track played, skipped, begun, ignored, or open for a day."""
+        return outcomes.of(path_id(listener_id, "listener_id"), limit)
+
     @delete(
         "/v1/listeners/{listener_id:str}/plays/{play_id:str}",
         guards=[access.guard],
@@ -77,4 +97,4 @@ def listener_routes(histories: Histories, teller: Teller, appends: Appends, acce
         """All plays and signals so far: from answers at once, from the lake with its next run."""
         return Erased(await appends.run(partial(teller.erase, path_id(listener_id, "listener_id"))))
 
-    return [taste, plays, take_back, forget]
+    return [taste, plays, became, take_back, forget]

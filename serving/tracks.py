@@ -10,19 +10,24 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from serving.answers import ChartAnswer, SimilarAnswer, TrackAnswer
+from serving.answers import ChartAnswer, SimilarAnswer, TrackAnswer, TrendingAnswer
 from serving.caching import tagged
 from serving.documented import problems
 from serving.parameters import CountryCode, Limit, path_id
 from serving.problems import Refused
 from serving.service.library import Library, UnknownTrack
+from serving.service.trending import Trending
 from warehouse.tables import EVERYWHERE
 
+MAX_HOURS = 24
 Day = Annotated[date | None, QueryParameter(description="the UTC day; the newest with a chart by default")]
 
 
-def track_routes(library: Library) -> list[HTTPRouteHandler]:
-    """The handlers, over this service."""
+Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS, description="whole hours, beside the one that runs")]
+
+
+def track_routes(library: Library, trending: Trending) -> list[HTTPRouteHandler]:
+    """The handlers, over these services."""
 
     @get(
         "/v1/tracks/{track_id:str}",
@@ -68,7 +73,23 @@ def track_routes(library: Library) -> list[HTTPRouteHandler]:
         """Everywhere or in one country; a day without a chart has no entries."""
         return tagged(request, library.chart(day, country, limit))
 
-    return [track, similar, charts]
+    @get(
+        "/v1/trending",
+        responses=problems(400, 503),
+        summary="The most played tracks of the last hours",
+        tags=["charts"],
+        sync_to_thread=True,  # a day of hours is a hundred rows
+    )
+    def trends(
+        request: Request[Any, Any, Any],
+        country: CountryCode = EVERYWHERE,
+        hours: Hours = 24,
+        limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
+    ) -> Response[TrendingAnswer]:
+        """As of now, everywhere or in one country, with how far each count may be off."""
+        return tagged(request, trending.answer(country, hours, limit))
+
+    return [track, similar, charts, trends]
 
 
 def _unknown(error: UnknownTrack) -> Refused:

@@ -6,12 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from streaming.folds.outcomes import OutcomesFold
 from streaming.folds.taste import TasteFold
+from streaming.folds.trending import TrendingFold
 from streaming.mover import Mover
 from streaming.settling import Settler
 from warehouse.events import Topic
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import Tastes
+
+HOURS_KEPT = 500  # rows of counts in memory: a full one takes half a MB there
+OUTCOMES_KEPT = 2_000  # rows of outcomes in memory: one with twenty long answers takes some 250 KB there
 
 
 @dataclass(frozen=True)
@@ -29,4 +34,21 @@ def taste(rows: Rows, keeps: int = 0) -> Mover[Any]:
     return Mover(TasteFold(), rows, keeps=keeps, finish=settler.finish, forgets=settler.forget)
 
 
-FEATURES = {feature.name: feature for feature in (Feature("taste", TasteFold.topics, taste),)}
+def trending(rows: Rows, keeps: int = 0) -> Mover[Any]:
+    """Plays into the hourly counts of each country and partition."""
+    return Mover(TrendingFold(), rows, keeps=min(keeps, HOURS_KEPT))
+
+
+def outcomes(rows: Rows, keeps: int = 0) -> Mover[Any]:
+    """Impressions, and the plays that name one, into the outcomes of each listener."""
+    return Mover(OutcomesFold(), rows, keeps=min(keeps, OUTCOMES_KEPT))
+
+
+FEATURES = {
+    feature.name: feature
+    for feature in (
+        Feature("taste", TasteFold.topics, taste),
+        Feature("trending", TrendingFold.topics, trending),
+        Feature("outcomes", OutcomesFold.topics, outcomes),
+    )
+}

@@ -73,13 +73,17 @@ class Signal(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Impression(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """One answer shown to a listener: the tracks in slot order, and the source that brought each."""
+    """One answer shown to a listener: the tracks in slot order, and the source that brought each.
+
+    `propensities` [slots] are the chances that each slot had of showing its track to this listener at this moment.
+    """
 
     impression_id: LoggedId
     shelf: LoggedLabel
     model_version: str
     track_ids: list[str]
     sources: list[str]
+    propensities: list[Annotated[float, msgspec.Meta(gt=0, le=1)]] | None = None
 
     def __post_init__(self) -> None:
         if len(self.track_ids) != len(self.sources):

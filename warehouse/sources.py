@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warehouse.rules.plays import PLAY_THRESHOLD_MS, UNKNOWN_TRACK_MS
+from warehouse.rules.plays import PLAY_THRESHOLD_MS, UNKNOWN_TRACK_MS, counts_as_play
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,8 @@ def resolved_played_ms(played_ms: int | None, source: str) -> int:
 def resolved_track_ms(track_ms: int | None) -> int:
     """The track length to judge a play by: with an unknown one (None or 0), half a minute decides."""
     return track_ms or UNKNOWN_TRACK_MS
+
+
+def counts(played_ms: int | None, track_ms: int | None, source: str) -> bool:
+    """Whether what was told counts as a play, its unknown lengths resolved."""
+    return bool(counts_as_play(resolved_played_ms(played_ms, source), resolved_track_ms(track_ms)))

@@ -47,7 +47,7 @@ class Table:
         return tuple(c.name for c in self.columns if c.name not in self.volatile)
 
 
-TEXT, LONG, INT, FLAG, DATE = pa.string(), pa.int64(), pa.int32(), pa.bool_(), pa.date32()
+TEXT, LONG, INT, REAL, FLAG, DATE = pa.string(), pa.int64(), pa.int32(), pa.float64(), pa.bool_(), pa.date32()
 
 _LISTENER = Column("listener_id", TEXT, "who listened")
 _TRACK = Column("track_id", TEXT, "the one id of the track, see core.tracks")
@@ -136,6 +136,7 @@ RAW_IMPRESSIONS = _table(
         _TRACK,
         Column("source", TEXT, "the model that brought the track"),
         Column("model_version", TEXT, "the published artifact"),
+        Column("propensity", REAL, "the chance that the slot had of showing this track, above 0 to 1", null=True),
         _RECEIVED,
         Column(DAY, DATE, "the UTC day of received_ms"),
     ],
@@ -247,6 +248,27 @@ FEATURES_TASTE = _table(
     ],
     reads=[CORE_PLAYS],
 )
+FEATURES_OUTCOMES = _table(
+    "features.outcomes",
+    "What became of each slot of an answer: played, skipped, begun, ignored, or open while it may still be played",
+    ["impression_id", "slot"],
+    [
+        Column("impression_id", TEXT, "one answer of the API"),
+        Column("slot", INT, "place in the answer, from 0"),
+        _LISTENER,
+        Column("track_id", TEXT, "the one id of the track shown, as it was when the day was made, see core.tracks"),
+        Column("shelf", TEXT, "discover, on-repeat, next, popular"),
+        Column("source", TEXT, "the model that brought the track"),
+        Column("model_version", TEXT, "the published artifact"),
+        Column("propensity", REAL, "as in raw.impressions", null=True),
+        Column("shown_ms", LONG, "when it was shown, UTC ms"),
+        Column("outcome", TEXT, "played, skipped, begun, ignored, open: see warehouse.rules.outcomes"),
+        Column("play_id", TEXT, "the play that says so: the strongest, of equal ones the first", null=True),
+        Column("played_ms", LONG, "how long that play was heard, ms", null=True),
+        Column(DAY, DATE, "the UTC day of shown_ms"),
+    ],
+    reads=[RAW_IMPRESSIONS, RAW_PLAYS, RAW_ERASURES, CORE_TRACKS, CORE_PLAYS],
+)
 FEATURES_TRANSITIONS = _table(
     "features.transitions",
     "How often one track followed another within a session",
@@ -302,6 +324,7 @@ TABLES = {
         CORE_PLAYS,
         CORE_SESSIONS,
         FEATURES_TASTE,
+        FEATURES_OUTCOMES,
         FEATURES_TRANSITIONS,
         CHARTS_DAILY,
         FEATURES_MATRIX,

@@ -8,9 +8,11 @@ from serving.service.cards import Cards
 from serving.service.histories import Histories
 from serving.service.library import Library
 from serving.service.listening import Listeners
+from serving.service.outcomes import Outcomes
 from serving.service.ports import Charts, Clock, Models
 from serving.service.published import Published
 from serving.service.recommending import Recommender
+from serving.service.trending import Trending
 from warehouse.events import Impression
 from warehouse.stores.rows import Rows
 
@@ -23,18 +25,34 @@ class Reader:
         self.published = Published(models)
         self._listeners = Listeners(rows, self.cards)
         self._charts = charts
+        self._rows = rows
 
     def recommender(
         self, *, clock: Clock, new_id: Callable[[], str], shown: Callable[[Impression], object]
     ) -> Recommender:
         """Answers what a listener may like."""
         return Recommender(
-            self._listeners, self.cards, self._charts, self.published, clock=clock, new_id=new_id, shown=shown
+            self._listeners,
+            self.cards,
+            self._charts,
+            self.trending(clock),
+            self.published,
+            clock=clock,
+            new_id=new_id,
+            shown=shown,
         )
 
     def histories(self, clock: Clock) -> Histories:
         """Answers what a listener did."""
         return Histories(self._listeners, self.cards, self.published, clock)
+
+    def trending(self, clock: Clock) -> Trending:
+        """Answers what is played most at this moment."""
+        return Trending(self._rows, self.cards, clock)
+
+    def outcomes(self, clock: Clock) -> Outcomes:
+        """Answers what became of what a listener was shown."""
+        return Outcomes(self._rows, self.cards, clock)
 
     def library(self) -> Library:
         """Answers what is known of tracks."""

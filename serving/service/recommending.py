@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,16 +17,21 @@ from serving.service.ports import Charts, Clock
 from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
 from serving.service.shelves import SHELVES, Asked, Picks, Shelf, standing_in
+from serving.service.trending import Trending
 from warehouse.events import Impression
 from warehouse.tables import EVERYWHERE
 
-CHARTS_SOURCE = "charts"
+CHARTS_SOURCE, TRENDING_SOURCE = "charts", "trending"
+TRENDING_HOURS = 24
 _STANDS_IN = {
     Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what many play.",
     Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what many play.",
     Shelf.NEXT: "No current track that the model knows, so this is what many play.",
 }
 _NO_MODEL_YET = "No model is published yet, so this is the newest chart."
+_NO_CHART_YET = "No model is published yet and no chart made, so this is what everybody played most in the last day."
+_OF_CHART = "Number {rank} of the newest chart; no play of yours brought it."
+_OF_TRENDS = "Number {rank} of what everybody played in the last day, you included; no play of yours alone brought it."
 _NOTHING_YET = "No model is published yet, and there is no chart to stand in."
 
 
@@ -41,6 +47,15 @@ class Question:
     cursor: str | None = None
 
 
+class StandIn(NamedTuple):
+    """What answers before the first model: rank, track and plays of each place, and the reasons of place and whole."""
+
+    source: str
+    places: Sequence[tuple[int, str, int]]
+    of_place: str
+    of_answer: str
+
+
 class Recommender:
     """Answers questions, and takes note of what it showed through `shown`."""
 
@@ -49,6 +64,7 @@ class Recommender:
         listeners: Listeners,
         cards: Cards,
         charts: Charts,
+        trending: Trending,
         published: Published,
         *,
         clock: Clock,
@@ -58,6 +74,7 @@ class Recommender:
         self._listeners = listeners
         self._cards = cards
         self._charts = charts
+        self._trending = trending
         self._published = published
         self._clock = clock
         self._new_id = new_id
@@ -71,9 +88,9 @@ class Recommender:
     def answer(self, question: Question) -> Recommendations:
         """The shelf. Raises `RowsUnavailable`, `CursorBroken` and `CursorStale`."""
         snapshot = self._published.snapshot
-        answer = self._from_charts(question) if snapshot is None else self._from_model(question, snapshot)
+        answer = self._without_model(question) if snapshot is None else self._from_model(question, snapshot)
         if answer.items:
-            self._shown(self._impression(answer))
+            self._shown(self._impression(answer, question.seed))
         return answer
 
     def _from_model(self, question: Question, snapshot: Snapshot) -> Recommendations:
@@ -122,34 +139,44 @@ class Recommender:
             )
         )
 
-    def _from_charts(self, question: Question) -> Recommendations:
-        chart = self._charts.chart(None, EVERYWHERE)
+    def _without_model(self, question: Question) -> Recommendations:
+        stand_in = self._stand_in()
         listening = self._listeners.now(question.listener_id)
         named = self._cards.own_names({*question.excluded, *listening.judged})
         barred = listening.unwanted(named) | {named[track] for track in question.excluded}
-        places = [place for place in (chart.places if chart else ()) if place.track_id not in barred][: question.limit]
-        cards = self._cards.of(place.track_id for place in places)
+        places = [place for place in stand_in.places if place[1] not in barred][: question.limit]
+        cards = self._cards.of(track_id for _, track_id, _ in places)
         impression_id = self._new_id()
         items = tuple(
             Item(
-                place.track_id,
-                (card := cards[place.track_id]).title,
+                track_id,
+                (card := cards[track_id]).title,
                 card.artist,
                 card.album,
-                float(place.plays),
-                CHARTS_SOURCE,
+                float(plays),
+                stand_in.source,
                 None,
                 impression_id,
                 slot,
-                f"Number {place.rank} of the newest chart; no play of yours brought it.",
+                stand_in.of_place.format(rank=rank),
                 (),
             )
-            for slot, place in enumerate(places)
+            for slot, (rank, track_id, plays) in enumerate(places)
         )
-        reason = _NO_MODEL_YET if items else _NOTHING_YET
+        reason = stand_in.of_answer if items else _NOTHING_YET
         return Recommendations(question.listener_id, question.shelf, None, impression_id, items, reason, None)
 
-    def _impression(self, answer: Recommendations) -> Impression:
+    def _stand_in(self) -> StandIn:
+        chart = self._charts.chart(None, EVERYWHERE)
+        if chart is not None:
+            places = [(place.rank, place.track_id, place.plays) for place in chart.places]
+            return StandIn(CHARTS_SOURCE, places, _OF_CHART, _NO_MODEL_YET)
+        tracks = self._trending.window(EVERYWHERE, TRENDING_HOURS).tracks
+        places = [(rank, track_id, bounds.plays) for rank, (track_id, bounds) in enumerate(tracks, 1)]
+        return StandIn(TRENDING_SOURCE, places, _OF_TRENDS, _NO_CHART_YET)
+
+    def _impression(self, answer: Recommendations, seed: int | None) -> Impression:
+        """What is logged. A shelf is certain of what it shows; how likely its seed was, only the caller knows."""
         return Impression(
             listener_id=answer.listener_id,
             received_ms=self._clock(),
@@ -158,6 +185,7 @@ class Recommender:
             model_version=answer.model_version or NO_MODEL,
             track_ids=[item.track_id for item in answer.items],
             sources=[item.source for item in answer.items],
+            propensities=[1.0] * len(answer.items) if seed is None else None,
         )
 
 

@@ -110,6 +110,20 @@ def test_before_the_first_model_and_chart_the_answer_is_empty_and_says_why(bare_
     assert answer["reason"] == "No model is published yet, and there is no chart to stand in."
 
 
+def test_before_the_first_model_and_chart_what_was_played_most_in_the_last_day_answers(bare_house: House) -> None:
+    bare_house.listen("bob", track(1, 3), track(1, 4))
+    bare_house.listen("cyd", track(1, 4))
+    bare_house.signal("ada", track(1, 3), "dislike")
+    answer = bare_house.recommend("ada")
+    assert answer["reason"].startswith("No model is published yet and no chart made")
+    (item,) = answer["items"]
+    assert (item["track_id"], item["score"], item["source"], item["cites"]) == (track(1, 4), 2.0, "trending", [])
+    assert (
+        item["reason"]
+        == "Number 1 of what everybody played in the last day, you included; no play of yours alone brought it."
+    )
+
+
 @pytest.mark.parametrize("seed", [None, 7])
 @pytest.mark.parametrize("shelf", ["discover", "on-repeat", "next", "popular"])
 def test_pages_never_repeat_a_track_though_plays_come_between_them(house: House, shelf: str, seed: int | None) -> None:

@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from streaming.embedded import EmbeddedStream, OutOfStep
 from streaming.settling import LOOK_EVERY
 from tests.fakes.memory_rows import MemoryRows
+from tests.streaming.answers import as_read, led_to, shown
 from tests.streaming.tastes import NOON, erasure, play, word
-from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Impression, SignalKind
+from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, SignalKind
+from warehouse.outcomes import OUTCOMES, outcomes_at
 from warehouse.reading import CurrentTaste
 from warehouse.stores.log import partition_of
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -23,6 +26,7 @@ from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.stores.tastes import Tastes
 from warehouse.tail import topic_partition
 from warehouse.taste import BASE, Entry, TasteBase
+from warehouse.trending import TRENDING, HourCounts
 
 
 @pytest.fixture
@@ -74,19 +78,16 @@ def test_each_listener_of_a_batch_gets_their_own_plays(log: SqliteLog, rows: Row
     assert [plays_of(rows, who) for who in listeners] == [{f"t-{who}": 1} for who in listeners]
 
 
-def test_impressions_go_to_the_log_alone(log: SqliteLog, rows: Rows) -> None:
-    shown = Impression(
-        listener_id="ada",
-        received_ms=NOON,
-        impression_id="i",
-        shelf="discover",
-        model_version="1",
-        track_ids=[],
-        sources=[],
-    )
-    (record,) = EmbeddedStream(log, rows).accept(IMPRESSIONS, [shown])
-    assert record.events == (shown,)
-    assert taste_of(rows).entries == ()
+def test_an_impression_and_the_play_that_names_it_are_in_the_outcomes_and_a_play_in_what_trends(
+    log: SqliteLog, rows: Rows
+) -> None:
+    stream = EmbeddedStream(log, rows)
+    stream.accept(IMPRESSIONS, [shown("i", "t0", "t1")])
+    stream.accept(PLAYS, [led_to("p", "t0", "i")])
+    (found,) = outcomes_at(as_read(rows.get(OUTCOMES, "ada") or b""), NOON, {})
+    assert [slot.outcome for slot in found.slots] == ["played", "open"]
+    counts = msgspec.msgpack.decode(next(rows.scan(TRENDING))[1], type=HourCounts)
+    assert counts.tracks == {"t0": (1, 0)}
 
 
 def test_what_was_appended_and_not_folded_is_folded_on_start(log: SqliteLog, rows: Rows) -> None:
@@ -127,6 +128,20 @@ def test_two_streams_on_one_log_lose_nothing(log: SqliteLog, rows: Rows, tmp_pat
     assert plays_of(rows) == {f"t{n}": 1 for n in range(60)}
     for stream in streams:
         stream.close()
+
+
+def test_a_stream_that_missed_trimmed_records_goes_on_from_what_another_folded(tmp_path: Path, rows: Rows) -> None:
+    now_ms = NOON
+    log = SqliteLog(tmp_path / "log.db", clock=lambda: now_ms)
+    idle, busy = EmbeddedStream(log, rows), EmbeddedStream(log, rows)
+    idle.accept(PLAYS, [play("p0", "t0")])
+    busy.accept(PLAYS, [play("p1", "t1")])
+    now_ms += 1
+    busy.accept(PLAYS, [play("p2", "t2")])
+    log.trim(PLAYS, now_ms)
+    idle.accept(PLAYS, [play("p3", "t3")])
+    assert plays_of(rows) == {f"t{n}": 1 for n in range(4)}
+    log.close()
 
 
 def test_threads_that_accept_at_once_lose_nothing(log: SqliteLog, rows: Rows) -> None:

@@ -23,7 +23,14 @@ from warehouse.tables import DAY, Column, Table
 EMULATOR = "BIGQUERY_EMULATOR_HOST"  # the client reads it too
 VERSION_LABEL = "lake_version"
 NO_VERSION = "none"  # what it holds is of no version of the lake
-_TYPES = {pa.string(): "STRING", pa.int64(): "INT64", pa.int32(): "INT64", pa.bool_(): "BOOL", pa.date32(): "DATE"}
+_TYPES = {
+    pa.string(): "STRING",
+    pa.int64(): "INT64",
+    pa.int32(): "INT64",
+    pa.float64(): "FLOAT64",
+    pa.bool_(): "BOOL",
+    pa.date32(): "DATE",
+}
 
 
 class BigQueryWarehouse:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple, TypeVar
 
 import duckdb
@@ -243,7 +244,9 @@ def _signal(signal: Signal) -> Iterator[dict[str, Any]]:
 
 
 def _impression(shown: Impression) -> Iterator[dict[str, Any]]:
-    for slot, (track_id, source) in enumerate(zip(shown.track_ids, shown.sources, strict=True)):
+    propensities = shown.propensities or repeat(None, len(shown.track_ids))
+    slots = zip(shown.track_ids, shown.sources, propensities, strict=True)
+    for slot, (track_id, source, propensity) in enumerate(slots):
         yield {
             "impression_id": shown.impression_id,
             "listener_id": shown.listener_id,
@@ -252,6 +255,7 @@ def _impression(shown: Impression) -> Iterator[dict[str, Any]]:
             "track_id": track_id,
             "source": source,
             "model_version": shown.model_version,
+            "propensity": propensity,
             "received_ms": shown.received_ms,
             "day": _day(shown.received_ms),
         }

@@ -11,7 +11,7 @@ import pytest
 from redis import Redis
 
 from deploy.local.service import Running, free_port
-from deploy.local.valkey import find, server
+from deploy.local.valkey import VALKEY, server
 from tests.contracts.rows import RowsContract
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.stores.valkey_rows import ValkeyRows
@@ -19,7 +19,7 @@ from warehouse.stores.valkey_rows import ValkeyRows
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.xdist_group("valkey"),
-    pytest.mark.skipif(find() is None, reason="no Valkey here: `make servers` installs it"),
+    pytest.mark.skipif(not VALKEY.installed(), reason="no Valkey here: `make servers` installs it"),
 ]
 
 
