@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,8 +16,10 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, notice
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_log, open_rows
+from backbeat.wiring import now_ms, open_lake, open_log, open_rows
 from streaming.features import FEATURES
+from streaming.workers.meter import Meter, serve_metrics
+from streaming.workers.sink import SINK, LakeSink
 from warehouse.stores.kafka_log import KafkaLog
 
 RESTART_SECONDS = 0.5
@@ -48,10 +51,13 @@ def stream(
         _supervised(features or ALL)
         return
     name = worker or str(os.getpid())
-    _run_one(features[0], settings, log, name, metrics_port, rows_kept)
+    if features[0] == SINK:
+        _run_sink(settings, log, name, metrics_port)
+    else:
+        _run_one(features[0], settings, log, name, metrics_port, rows_kept)
 
 
-ALL = (*FEATURES, "sink")
+ALL = (*FEATURES, SINK)
 
 
 def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metrics_port: int, rows_kept: int) -> None:
@@ -64,6 +70,18 @@ def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metri
     log.close()
     config = WorkerConfig(log.bootstrap, folder, worker, metrics_port, rows_kept=rows_kept)
     run_worker(FEATURES[feature], rows, config, now_ms)
+
+
+def _run_sink(settings: Settings, log: KafkaLog, worker: str, metrics_port: int) -> None:
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rows = open_rows(settings)
+    meter = Meter(rows, worker, now_ms)
+    serve_metrics(meter.registry, metrics_port)
+    LakeSink(open_lake(settings), log, meter).run(stop)
+    log.close()
+    rows.close()
 
 
 def _supervised(features: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ import faust
 
 from streaming.features import Feature
 from streaming.mover import Mover, Told
-from streaming.workers.meter import Meter
+from streaming.workers.meter import BEAT_SECONDS, Meter
 from warehouse.events import TOPICS
 from warehouse.frames import decoded
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -88,7 +88,10 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
     async def forget(*_: Any, **__: Any) -> None:
         mover.forget()  # another worker writes those rows now
 
-    app.service(meter.beating(feature.name))
+    @app.timer(BEAT_SECONDS)  # type: ignore[untyped-decorator]  # Faust leaves its timers untyped
+    async def beat() -> None:
+        meter.beat(feature.name)
+
     return app
 
 

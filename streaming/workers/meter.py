@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import faust
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from streaming.mover import Told
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -42,14 +41,16 @@ class Meter:
 
     def moved(self, told: Sequence[Told], *, oldest_ms: int) -> None:
         """Records were folded, and their rows are written."""
-        events = sum(len(record.events) for record in told)
+        self.reached({record.place: record.offset for record in told}, sum(len(record.events) for record in told))
         delay_ms = max(0, self._clock() - oldest_ms)
-        self._count += events
         self._longest_ms = max(self._longest_ms, delay_ms)
         self._delay.observe(delay_ms / 1_000)
-        for record in told:
-            self._places[record.place] = record.offset
-        for place, offset in self._places.items():
+
+    def reached(self, places: Mapping[str, int], events: int) -> None:
+        """So many events more are written, up to these offsets."""
+        self._count += events
+        self._places.update(places)
+        for place, offset in places.items():
             self._offset.labels(place).set(offset)
 
     def beat(self, feature: str) -> None:
@@ -74,13 +75,8 @@ class Meter:
         except RowsUnavailable:
             return
 
-    def beating(self, feature: str) -> type[faust.Service]:
-        """A service of a Faust app that beats every second."""
-        meter = self
 
-        class Beating(faust.Service):
-            @faust.Service.timer(BEAT_SECONDS)
-            async def beat(self) -> None:
-                meter.beat(feature)
-
-        return Beating
+def serve_metrics(registry: CollectorRegistry, port: int) -> None:
+    """Prometheus' text on 127.0.0.1 at this port, none where it is 0."""
+    if port:
+        start_http_server(port, "127.0.0.1", registry)

@@ -8,11 +8,10 @@ from collections.abc import Callable
 
 import faust
 import uvloop
-from prometheus_client import CollectorRegistry, start_http_server
 
 from streaming.features import Feature
 from streaming.workers.app import WorkerConfig, feature_app
-from streaming.workers.meter import Meter
+from streaming.workers.meter import Meter, serve_metrics
 from warehouse.stores.rows import Rows
 
 
@@ -26,12 +25,6 @@ def run_worker(feature: Feature, rows: Rows, config: WorkerConfig, clock: Callab
         feature_app(feature, rows, meter, config), loglevel="WARNING", quiet=True, logging_config=_LOGGING
     )
     worker.execute_from_commandline()
-
-
-def serve_metrics(registry: CollectorRegistry, port: int) -> None:
-    """Prometheus' text on 127.0.0.1 at this port, none where it is 0."""
-    if port:
-        start_http_server(port, "127.0.0.1", registry)
 
 
 _LOGGING: dict[str, object] = {
