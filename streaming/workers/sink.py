@@ -11,10 +11,10 @@ import threading
 import time
 
 from deltalake.exceptions import CommitFailedError
-from warehouse.stores.landing import LANDINGS, land, landed_offsets
 
 from streaming.workers.meter import BEAT_SECONDS, Meter
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land, landed_offsets
 from warehouse.stores.log import Log, LogUnavailable
 
 SINK = "sink"
