@@ -23,7 +23,7 @@ def installed(name: str) -> bool:
 
 def install(name: str) -> None:
     """Bring it to what requirements/NAME.txt locks. Raises `NotInstalled`."""
-    command = ["make", "--no-print-directory", f"PYTHON={sys.executable}", f".venv-{name}/.synced"]
+    command = ["make", "--silent", "--no-print-directory", f"PYTHON={sys.executable}", f".venv-{name}/.synced"]
     try:
         subprocess.run(command, cwd=CHECKOUT, stdout=sys.stderr, check=True)  # what commands answer is theirs alone
     except (OSError, subprocess.CalledProcessError) as error:
