@@ -100,7 +100,7 @@ class Erasure(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Topic:
-    """A log topic: its name ends in the version of what it carries; records are keyed by listener."""
+    """A log topic: its name ends in the version of what it carries; a listener's events are in one partition."""
 
     name: str
     event: type[Event]
