@@ -8,12 +8,14 @@ import pytest
 from backbeat.cli import main
 from backbeat.output import BadUsage
 from backbeat.settings import Settings
-from backbeat.wiring import open_log, open_stream
+from backbeat.wiring import open_log, open_rows, open_stream
 from streaming.embedded import EmbeddedStream
 from tests.fakes.memory_rows import MemoryRows
 from warehouse.stores.kafka_log import KafkaLog
 from warehouse.stores.log import LogStream
 from warehouse.stores.sqlite_log import SqliteLog
+from warehouse.stores.sqlite_rows import SqliteRows
+from warehouse.stores.valkey_rows import ValkeyRows
 
 
 def settings(home: Path, log: str) -> Settings:
@@ -43,6 +45,27 @@ def test_the_log_is_the_one_that_is_named_and_only_the_embedded_one_folds_in_the
 def test_an_address_that_is_no_log_is_refused(address: str, tmp_path: Path) -> None:
     with pytest.raises(BadUsage, match="wanted sqlite or kafka://HOST:PORT"):
         open_log(settings(tmp_path, address))
+
+
+@pytest.mark.parametrize(
+    ("address", "adapter"),
+    [
+        ("", SqliteRows),
+        ("sqlite", SqliteRows),
+        ("valkey://127.0.0.1:1", ValkeyRows),
+        ("valkey://[::1]:1/3", ValkeyRows),
+    ],
+)
+def test_the_rows_are_those_that_are_named(address: str, adapter: type, tmp_path: Path) -> None:
+    named = Settings.from_environment({"BACKBEAT_HOME": str(tmp_path), "BACKBEAT_ROWS": address})
+    with closing(open_rows(named)) as rows:
+        assert type(rows) is adapter
+
+
+@pytest.mark.parametrize("address", ["valkey", "valkey://", "valkey://host", "redis://host:1", "bigtable://only"])
+def test_an_address_that_is_no_rows_store_is_refused(address: str, tmp_path: Path) -> None:
+    with pytest.raises(BadUsage, match=r"BACKBEAT_ROWS.*valkey://HOST:PORT"):
+        open_rows(Settings.from_environment({"BACKBEAT_HOME": str(tmp_path), "BACKBEAT_ROWS": address}))
 
 
 def test_a_command_that_needs_a_log_that_is_away_says_so(

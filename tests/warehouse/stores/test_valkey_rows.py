@@ -19,7 +19,7 @@ from warehouse.stores.valkey_rows import ValkeyRows
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.xdist_group("valkey"),
-    pytest.mark.skipif(not VALKEY.installed(), reason="no Valkey here: `make servers` installs it"),
+    pytest.mark.skipif(not VALKEY.installed(), reason="Valkey is not installed: make servers"),
 ]
 
 
