@@ -1,5 +1,7 @@
 """The SQL part of the daily plan, core_tracks to features_matrix: beside DuckDB, for one more day, and as plays grow.
 
+Without features_outcomes: nobody was shown anything in these worlds.
+
 python -m bench.batch refresh|day|growth [--plays N]
 """
 
@@ -28,7 +30,7 @@ from backbeat.wiring import spark_settings
 from bench.peers import duckdb_plays
 from bench.report import RESULTS, Result, machine, write
 from jobs.importers.intake import Request, import_plays
-from jobs.plan import DAILY, FEATURES_MATRIX, LAND
+from jobs.plan import DAILY, FEATURES_MATRIX, FEATURES_OUTCOMES, LAND
 from jobs.run import JobRun, Wiring
 from jobs.session import spark_session
 from jobs.world import PLAYS_FILE, TRACKS_FILE, WorldConfig, generate
@@ -45,8 +47,9 @@ REFRESH_GOAL, DAY_GOAL_S, GROWTH_GOAL = 5.0, 1.0, 1.05
 GROWTH_SHARES = (0.25, 0.5, 1.0, 2.0)
 
 _UP_TO_MATRIX = DAILY.steps[: DAILY.steps.index(FEATURES_MATRIX) + 1]
-STEPS = tuple(step.name for step in _UP_TO_MATRIX if step != LAND)
-MADE = tuple(TABLES[name] for step in _UP_TO_MATRIX if step != LAND for name in step.writes)
+_MEASURED = tuple(step for step in _UP_TO_MATRIX if step not in (LAND, FEATURES_OUTCOMES))
+STEPS = tuple(step.name for step in _MEASURED)
+MADE = tuple(TABLES[name] for step in _MEASURED for name in step.writes)
 T = TypeVar("T")
 
 

@@ -55,6 +55,12 @@ _DAY = Column(DAY, DATE, "the UTC day of started_ms")
 _STARTED = Column("started_ms", LONG, "when the play began, UTC ms")
 _RECEIVED = Column("received_ms", LONG, "when Backbeat learned of it, UTC ms")
 _IMPORT = Column("import_id", TEXT, "the import that told it; null when the API did", null=True)
+_IMPRESSION = Column("impression_id", TEXT, "one answer of the API")
+_SLOT = Column("slot", INT, "place in the answer, from 0")
+_SHELF = Column("shelf", TEXT, "discover, on-repeat, next, popular")
+_BROUGHT_BY = Column("source", TEXT, "the model that brought the track")
+_MODEL = Column("model_version", TEXT, "the published artifact")
+_PROPENSITY = Column("propensity", REAL, "the chance that the slot had of showing this track, above 0 to 1", null=True)
 _NAMES = (
     Column("title", TEXT, "as told", null=True),
     Column("artist", TEXT, "as told", null=True),
@@ -129,14 +135,14 @@ RAW_IMPRESSIONS = _table(
     "What was shown to whom: one row a slot",
     ["impression_id", "slot"],
     [
-        Column("impression_id", TEXT, "one answer of the API"),
+        _IMPRESSION,
         _LISTENER,
-        Column("shelf", TEXT, "discover, on-repeat, next, popular"),
-        Column("slot", INT, "place in the answer, from 0"),
+        _SHELF,
+        _SLOT,
         _TRACK,
-        Column("source", TEXT, "the model that brought the track"),
-        Column("model_version", TEXT, "the published artifact"),
-        Column("propensity", REAL, "the chance that the slot had of showing this track, above 0 to 1", null=True),
+        _BROUGHT_BY,
+        _MODEL,
+        _PROPENSITY,
         _RECEIVED,
         Column(DAY, DATE, "the UTC day of received_ms"),
     ],
@@ -253,14 +259,14 @@ FEATURES_OUTCOMES = _table(
     "What became of each slot of an answer: played, skipped, begun, ignored, or open while it may still be played",
     ["impression_id", "slot"],
     [
-        Column("impression_id", TEXT, "one answer of the API"),
-        Column("slot", INT, "place in the answer, from 0"),
+        _IMPRESSION,
+        _SLOT,
         _LISTENER,
         Column("track_id", TEXT, "the one id of the track shown, as it was when the day was made, see core.tracks"),
-        Column("shelf", TEXT, "discover, on-repeat, next, popular"),
-        Column("source", TEXT, "the model that brought the track"),
-        Column("model_version", TEXT, "the published artifact"),
-        Column("propensity", REAL, "as in raw.impressions", null=True),
+        _SHELF,
+        _BROUGHT_BY,
+        _MODEL,
+        _PROPENSITY,
         Column("shown_ms", LONG, "when it was shown, UTC ms"),
         Column("outcome", TEXT, "played, skipped, begun, ignored, open: see warehouse.rules.outcomes"),
         Column("play_id", TEXT, "the play that says so: the strongest, of equal ones the first", null=True),

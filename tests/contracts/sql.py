@@ -11,7 +11,7 @@ import pytest
 
 from warehouse.analytics import Model, answer, models
 from warehouse.stores.sql import SqlRefused, SqlWarehouse
-from warehouse.tables import CORE_CATALOG, CORE_PLAYS, RAW_IMPRESSIONS, Table
+from warehouse.tables import CORE_CATALOG, CORE_PLAYS, FEATURES_OUTCOMES, RAW_IMPRESSIONS, Table
 
 MONDAY = date(2024, 2, 26)
 TUESDAY, SUNDAY = MONDAY + timedelta(days=1), MONDAY + timedelta(days=6)
@@ -66,6 +66,21 @@ IMPRESSIONS = [
     impression("i3", "bob", "popular", 0, "t9", TUESDAY),  # no longer in the catalog
 ]
 
+
+def outcome(answer_id: str, listener: str, slot: int, track: str, **more: Any) -> dict[str, Any]:
+    """What became of one slot: the first of ada's was played, nothing else was."""
+    names = {"impression_id": answer_id, "listener_id": listener, "slot": slot, "track_id": track}
+    told = {"shelf": "discover", "source": "als", "model_version": "m1", "propensity": 0.5, "shown_ms": 0}
+    return {**names, **told, "outcome": "ignored", "day": MONDAY, **more}
+
+
+OUTCOMES = [
+    outcome("i1", "ada", 0, "t1", outcome="played", play_id="p1", played_ms=180_000),
+    outcome("i1", "ada", 1, "t2"),
+    outcome("i2", "cyd", 0, "t1"),  # bob's play names the answer of another listener
+    outcome("i3", "bob", 0, "t9"),
+]
+
 ANSWERS: dict[str, list[tuple[Any, ...]]] = {
     "plays_per_day": [
         (MONDAY, 3, 2, 1, 1, 1),
@@ -91,6 +106,13 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
         ("discover", "als", 1, 1, 0, 0.0),
         ("popular", "als", 0, 1, 0, 0.0),
     ],
+    "organic_share": [
+        (MONDAY, 2, 1, 1, 0.5),
+        (TUESDAY, 1, 0, 1, 1.0),
+        (SUNDAY, 1, 0, 1, 1.0),
+        (NEXT_MONDAY, 2, 0, 2, 1.0),
+        (FORTNIGHT, 1, 0, 1, 1.0),
+    ],
     "listening_hours": [
         (MONDAY, 2, 1, 0.1, 0.1),
         (TUESDAY, 1, 1, 0.05, 0.05),
@@ -115,6 +137,7 @@ class SqlContract:
         warehouse.load(CORE_PLAYS, table_of(CORE_PLAYS, PLAYS))
         warehouse.load(CORE_CATALOG, table_of(CORE_CATALOG, CATALOG))
         warehouse.load(RAW_IMPRESSIONS, table_of(RAW_IMPRESSIONS, IMPRESSIONS))
+        warehouse.load(FEATURES_OUTCOMES, table_of(FEATURES_OUTCOMES, OUTCOMES))
         return warehouse
 
     @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
@@ -130,7 +153,7 @@ class SqlContract:
 
     @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
     def test_a_model_of_empty_tables_is_empty(self, warehouse: SqlWarehouse, model: Model) -> None:
-        for table in (CORE_PLAYS, CORE_CATALOG, RAW_IMPRESSIONS):
+        for table in (CORE_PLAYS, CORE_CATALOG, RAW_IMPRESSIONS, FEATURES_OUTCOMES):
             warehouse.load(table, table.schema.empty_table())
         assert answer(model, warehouse).num_rows == 0
 

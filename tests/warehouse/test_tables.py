@@ -106,7 +106,8 @@ def test_a_table_has_one_row_for_each_of_its_grain(lake: Lake, table: Table) -> 
 @EVERY_TABLE
 def test_a_day_is_that_of_the_moment_that_its_column_speaks_of(lake: Lake, table: Table) -> None:
     moment = next(
-        (name for name in ("started_ms", "received_ms", "last_started_ms") if name in table.schema.names), None
+        (name for name in ("started_ms", "received_ms", "shown_ms", "last_started_ms") if name in table.schema.names),
+        None,
     )
     if table.daily and moment is not None:
         rows = lake.read(table, columns=[moment, DAY]).to_pylist()
