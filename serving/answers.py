@@ -117,6 +117,30 @@ class TrackAnswer(msgspec.Struct, frozen=True, gc=False):
     track_ms: int | None
 
 
+class PlayingAnswer(msgspec.Struct, frozen=True, gc=False):
+    """A play that may be going on; it is over at `until_ms` at the latest."""
+
+    track: TrackAnswer
+    started_ms: int
+    until_ms: int
+
+
+class SessionAnswer(msgspec.Struct, frozen=True, gc=False):
+    """Counted plays without half an hour of silence between or after them: how many, and the track of the last."""
+
+    started_ms: int
+    plays: int
+    last: TrackAnswer
+
+
+class NowAnswer(msgspec.Struct, frozen=True, gc=False):
+    """What a listener is doing at this moment; null where nothing is known to play, or no session goes on."""
+
+    listener_id: str
+    playing: PlayingAnswer | None
+    session: SessionAnswer | None
+
+
 class SimilarTrack(msgspec.Struct, frozen=True, gc=False):
     """A track like another; `score` is the cosine of their vectors."""
 

@@ -1,4 +1,4 @@
-"""Routes about one listener: taste, plays, and taking them back."""
+"""Routes about one listener: taste, plays, what is on now, and taking plays back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
 from serving.access import Access
-from serving.answers import Erased, OutcomesAnswer, PlaysAnswer, TasteAnswer
+from serving.answers import Erased, NowAnswer, OutcomesAnswer, PlaysAnswer, TasteAnswer
 from serving.caching import FRESH
 from serving.documented import ACCEPTED, problems
 from serving.parameters import Cursor, Limit, path_id
@@ -72,6 +72,19 @@ def listener_routes(
         """The newest answers first; each track played, skipped, begun, ignored, or open for a day."""
         return outcomes.of(path_id(listener_id, "listener_id"), limit)
 
+    @get(
+        "/v1/listeners/{listener_id:str}/now",
+        guards=[access.guard],
+        response_headers=FRESH,
+        responses=problems(400, 401, 403, 503),
+        summary="What a listener is playing",
+        tags=["listeners"],
+        sync_to_thread=False,
+    )
+    def now(listener_id: FromPath[str]) -> NowAnswer:
+        """The track that is on, and the session so far; null where there is none."""
+        return histories.now(path_id(listener_id, "listener_id"))
+
     @delete(
         "/v1/listeners/{listener_id:str}/plays/{play_id:str}",
         guards=[access.guard],
@@ -97,4 +110,4 @@ def listener_routes(
         """All plays and signals so far: from answers at once, from the lake with its next run."""
         return Erased(await appends.run(partial(teller.erase, path_id(listener_id, "listener_id"))))
 
-    return [taste, plays, became, take_back, forget]
+    return [taste, plays, became, now, take_back, forget]

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from serving.answers import OpinionAnswer, PlayAnswer, PlaysAnswer, TasteAnswer, TasteTrack
+from serving.answers import (
+    NowAnswer,
+    OpinionAnswer,
+    PlayAnswer,
+    PlayingAnswer,
+    PlaysAnswer,
+    SessionAnswer,
+    TasteAnswer,
+    TasteTrack,
+    TrackAnswer,
+)
 from serving.service.cards import Cards
 from serving.service.cursors import PlaysCursor, decoded, encoded
 from serving.service.listening import Listeners, Listening, TrackHistory
@@ -12,6 +22,7 @@ from serving.service.ports import Clock
 from serving.service.published import Published
 from warehouse.rules.decay import UNIT
 from warehouse.rules.quantity import DAY_MS
+from warehouse.sessions import live_session, now_playing
 from warehouse.taste import Heard, TrackCard
 
 
@@ -56,6 +67,19 @@ class Histories:
             encoded(PlaysCursor(page[-1].started_ms, page[-1].play_id)) if more else None,
         )
 
+    def now(self, listener_id: str) -> NowAnswer:
+        """What is playing, and the session that goes on. Raises `RowsUnavailable`."""
+        recent, now_ms = self._listeners.now(listener_id).taste.recent, self._clock()
+        session = live_session(recent, now_ms)
+        newest = next((heard for heard in recent if not heard.skipped), None)
+        cards = self._cards.of({heard.track_id for heard in (newest, session and session.last) if heard})
+        playing = now_playing(recent, {track: card.track_ms for track, card in cards.items()}, now_ms)
+        return NowAnswer(
+            listener_id,
+            playing and PlayingAnswer(_card(cards[playing.play.track_id]), playing.play.started_ms, playing.until_ms),
+            session and SessionAnswer(session.started_ms, len(session.plays), _card(cards[session.last.track_id])),
+        )
+
 
 def _order(heard: Heard) -> tuple[int, str]:
     """As `TasteBase.recent` is ordered: the newest first, then by name."""
@@ -72,6 +96,10 @@ def _track(listening: Listening, card: TrackCard, track: str, weight: int) -> Ta
     history = TrackHistory.of(listening.entries[track])
     last_ms = history.latest.last_started_ms if history.latest else None
     return TasteTrack(track, card.title, card.artist, history.plays, history.skips, weight / UNIT, last_ms)
+
+
+def _card(card: TrackCard) -> TrackAnswer:
+    return TrackAnswer(card.track_id, card.title, card.artist, card.album, card.isrc, card.mbid, card.track_ms)
 
 
 def _play(heard: Heard, card: TrackCard) -> PlayAnswer:
