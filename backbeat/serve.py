@@ -23,6 +23,7 @@ from backbeat.wiring import now_ms, open_lake, open_log, open_rows, open_stream
 from models.registry import Registry
 from serving.app import Api, ApiConfig, Stores, create_app
 from serving.service.lake_charts import LakeCharts
+from serving.service.lake_dead_letters import LakeDeadLetters
 from streaming.embedded import OutOfStep
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import RowsUnavailable
@@ -62,7 +63,8 @@ def opened_api(settings: Settings) -> Iterator[Api]:
     except (RowsUnavailable, LogUnavailable, OutOfStep) as error:
         raise CommandFailed(f"cannot serve: {error}") from error
     models = Registry(settings.home.models, settings.keep_models)
-    stores = Stores(rows, stream, models, LakeCharts(lambda: open_lake(settings)))
+    charts, letters = LakeCharts(lambda: open_lake(settings)), LakeDeadLetters(lambda: open_lake(settings))
+    stores = Stores(rows, stream, models, charts, letters)
     try:
         yield create_app(stores, clock=now_ms, config=ApiConfig(secret=settings.secret))
     finally:

@@ -24,15 +24,19 @@ from serving.browsers import browser_check
 from serving.documented import with_bodies, with_token
 from serving.listeners import listener_routes
 from serving.listens import listen_routes
+from serving.live import live_routes
+from serving.live_meters import LiveMeters
 from serving.meters import Meters
 from serving.operations import operation_routes
 from serving.parameters import MAX_BODY_BYTES
 from serving.problems import handlers
 from serving.recommendations import NewQuestions, recommendation_routes
+from serving.service.accepts import Accepts
 from serving.service.appends import Appends
 from serving.service.background import Repeated
 from serving.service.impressions import ImpressionLog
-from serving.service.ports import Charts, Clock, Models, Stream
+from serving.service.live import Live
+from serving.service.ports import Charts, Clock, DeadLetters, Models, Stream, WatchedStream
 from serving.service.published import NO_MODEL
 from serving.service.reader import Reader
 from serving.service.telling import NewListens, NewSignal, Teller
@@ -50,7 +54,7 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
 }
 _OPEN = (
     *("/v1/tracks/{track_id}", "/v1/tracks/{track_id}/similar", "/v1/charts", "/v1/trending"),
-    *("/healthz", "/readyz", "/metrics"),
+    *("/v1/stream", "/healthz", "/readyz", "/metrics"),
 )
 _log = logging.getLogger("backbeat.serving")
 
@@ -60,9 +64,10 @@ class Stores:
     """What the API stands on. Whoever opens them closes them, after the API has stopped."""
 
     rows: Rows
-    stream: Stream
+    stream: WatchedStream
     models: Models
     charts: Charts
+    dead_letters: DeadLetters
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ class Services:
 
     def __init__(self, stores: Stores, clock: Clock, config: ApiConfig) -> None:
         self.meters = Meters()
-        self.stream = MeteredStream(stores.stream, self.meters)
+        accepts = Accepts(clock)
+        self.stream = MeteredStream(stores.stream, self.meters, accepts)
+        self.live = Live(stores.rows, stores.stream, accepts, stores.dead_letters, clock)
+        self.live_meters = LiveMeters(self.meters.registry)
         reader = Reader(stores.rows, stores.models, stores.charts)
         self.published, self.cards = reader.published, reader.cards
         self.impressions = ImpressionLog(self.stream, self.meters.impressions_lost.inc)
@@ -104,6 +112,10 @@ class Services:
             self.meters.reloads.inc()
             gc.freeze()  # a snapshot stays: collections, which stop every request, need not walk it
 
+    async def show_live(self) -> None:
+        """Let the meters say how the stream does now."""
+        self.live_meters.show(await self.live.answer())
+
     @asynccontextmanager
     async def running(self, _: Litestar) -> AsyncIterator[None]:
         """Load the model before the first request; on the way out flush what waits."""
@@ -116,14 +128,16 @@ class Services:
             self._watcher.stop()
             self.impressions.stop()
             self.appends.close()
+            self.live.close()
 
 
 class MeteredStream:
-    """A stream that counts what it was told."""
+    """A stream that counts what it was told, and takes the time of it."""
 
-    def __init__(self, stream: Stream, meters: Meters) -> None:
+    def __init__(self, stream: Stream, meters: Meters, accepts: Accepts) -> None:
         self._stream = stream
         self._appends = meters.log_appends
+        self._accepts = accepts
 
     def check(self) -> None:
         """As the stream that it wraps."""
@@ -139,12 +153,14 @@ class MeteredStream:
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> object:
         """As the stream that it wraps."""
+        began = time.perf_counter()
         try:
             accepted = self._stream.accept(topic, events)
         except LogUnavailable:
             self._appends.labels(topic.name, "failed").inc(len(events))
             raise
         self._appends.labels(topic.name, "appended").inc(len(events))
+        self._accepts.note(topic, len(events), 1_000 * (time.perf_counter() - began))
         return accepted
 
 
@@ -191,8 +207,15 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
         *listener_routes(services.histories, services.outcomes, services.teller, services.appends, access),
         *listen_routes(services.teller, services.appends, access),
         *track_routes(services.library, services.trending),
+        *live_routes(services.live),
         *operation_routes(
-            stores.rows, services.published, services.stream.problem, services.appends, services.meters, document
+            stores.rows,
+            services.published,
+            services.stream.problem,
+            services.appends,
+            services.meters,
+            services.show_live,
+            document,
         ),
     ]
     litestar = Litestar(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cache
 
 from litestar import Response, get
@@ -27,6 +27,7 @@ def operation_routes(
     log_problem: Callable[[], str | None],
     appends: Appends,
     meters: Meters,
+    show_live: Callable[[], Awaitable[None]],
     document: Callable[[], bytes],
 ) -> list[HTTPRouteHandler]:
     """The handlers; `document` gives the OpenAPI document as JSON."""
@@ -48,9 +49,10 @@ def operation_routes(
         answer = Readiness(not away, snapshot.version if snapshot else None, problems)
         return Response(answer, status_code=503 if away else 200, headers={"Cache-Control": "no-store"})
 
-    @get("/metrics", media_type=PROMETHEUS, summary="Prometheus metrics", tags=["operations"], sync_to_thread=False)
-    def metrics() -> bytes:
-        """Request times by route and model version, errors of the stores, reloads."""
+    @get("/metrics", media_type=PROMETHEUS, summary="Prometheus metrics", tags=["operations"])
+    async def metrics() -> bytes:
+        """Request times by route and model version, errors of the stores, reloads, and how the stream does."""
+        await show_live()
         meters.model_broken.set(published.problem is not None)
         return meters.page()
 

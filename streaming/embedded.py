@@ -14,7 +14,7 @@ import msgspec
 from streaming.features import FEATURES
 from streaming.mover import Told
 from warehouse.events import Event, Topic
-from warehouse.stores.log import Log, Record
+from warehouse.stores.log import Log, Record, log_ends
 from warehouse.stores.rows import Rows
 from warehouse.tail import topic_partition
 
@@ -36,6 +36,8 @@ class EmbeddedStream:
     Where several processes accept events on one log, each is given the same `lock_path`: they fold by turns.
     Raises `OutOfStep`, `LogUnavailable` and `RowsUnavailable`.
     """
+
+    folds = True
 
     def __init__(self, log: Log, rows: Rows, *, lock_path: Path | None = None) -> None:
         self._log = log
@@ -67,6 +69,10 @@ class EmbeddedStream:
     def check(self) -> None:
         """Raises `LogUnavailable` where nothing could be accepted now."""
         self._log.check()
+
+    def ends(self) -> dict[str, int]:
+        """The last offset of each `topic/partition`. Raises `LogUnavailable`."""
+        return log_ends(self._log)
 
     def close(self) -> None:
         """Note how far the folds are. The log and the rows stay open: they are the caller's."""

@@ -1,17 +1,21 @@
-"""What the stream's workers say of themselves: a row a worker, written every second while it lives."""
+"""What the stream says of itself: a row a worker, written every second while it lives, and the last ledger."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 WORKERS = "stream.workers"  # rows table: feature/worker -> WorkerStatus, msgpack
+LEDGER, LAST = "stream.ledger", "last"  # rows table and key -> LastLedger, msgpack
 ALIVE_MS = 5_000  # a worker that has said nothing for so long is taken for dead
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
     """`places` are the offsets whose rows are written, by `topic/partition`; `delay_ms` the longest of the last second.
 
-    `events` counts since the worker started, `per_second` over the last second.
+    `events` counts since the worker started, `per_second` over the last second, of which `plays_per_second` were plays.
+    `delays` are the events of the last minute, as `RecentDelays` counts them.
     """
 
     feature: str
@@ -21,6 +25,18 @@ class WorkerStatus(msgspec.Struct, frozen=True):
     per_second: float
     delay_ms: int
     places: dict[str, int]
+    plays_per_second: float = 0.0
+    delays: dict[int, int] = {}
+
+
+class LastLedger(msgspec.Struct, frozen=True):
+    """What `backbeat ledger` found over so many days: `accepted` and `counted` are events, and the difference is 0."""
+
+    at_ms: int
+    days: int
+    accepted: int
+    counted: int
+    difference: int
 
 
 def worker_key(feature: str, worker: str) -> str:
@@ -28,6 +44,14 @@ def worker_key(feature: str, worker: str) -> str:
     return f"{feature}/{worker}"
 
 
-def lag(places: dict[str, int], ends: dict[str, int]) -> int:
+def furthest(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """The last offset of each place that any of them has reached."""
+    reached: dict[str, int] = {}
+    for places in several:
+        reached.update((place, offset) for place, offset in places.items() if offset > reached.get(place, -1))
+    return reached
+
+
+def lag(places: Mapping[str, int], ends: Mapping[str, int]) -> int:
     """Records between what was folded and the ends of the log, over the places that were read."""
     return sum(max(0, ends[place] - offset) for place, offset in places.items() if place in ends)

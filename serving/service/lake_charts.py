@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from serving.service.ports import Chart, Place
 from warehouse.stores.rows import RowsUnavailable
-from warehouse.tables import CHARTS_DAILY
+from warehouse.tables import CHARTS_DAILY, Table
 
 if TYPE_CHECKING:
     from warehouse.stores.lake import Lake
@@ -41,7 +41,7 @@ class LakeCharts:
 
     def chart(self, day: date | None, country: str) -> Chart | None:
         """That day's, or the newest; None where there is none. Raises `RowsUnavailable`."""
-        with self._turn, _translated():
+        with self._turn, translated(CHARTS_DAILY):
             lake = self._current_lake()
             wanted = day or (self._days[-1] if self._days else None)
             if wanted is None or wanted not in self._days:
@@ -73,8 +73,8 @@ class LakeCharts:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
-    """Whatever a lake that is away raises, as `RowsUnavailable`."""
+def translated(table: Table) -> Iterator[None]:
+    """Whatever a lake that is away raises while the table is read, as `RowsUnavailable`."""
     from deltalake.exceptions import DeltaError  # the lake's client, which is loaded when a chart is asked for
 
     from warehouse.stores.lake import NoSuchTable
@@ -82,4 +82,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (DeltaError, NoSuchTable, OSError, pa.ArrowException) as error:
-        raise RowsUnavailable(f"the lake: could not read {CHARTS_DAILY.name}: {error}") from error
+        raise RowsUnavailable(f"the lake: could not read {table.name}: {error}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 
@@ -13,13 +13,24 @@ Clock = Callable[[], int]  # UTC ms
 
 
 class Stream(Protocol):
-    """Where events go: durable on the log and folded into the taste rows before the call returns."""
+    """Where events go: durable on the log before the call returns, and folded into the rows where it `folds`."""
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> Any:
         """Raises `LogUnavailable`, and then nothing was accepted, and `EventRefused`. What it returns isn't used."""
 
     def check(self) -> None:
         """Raises `LogUnavailable` where nothing could be accepted now."""
+
+
+class WatchedStream(Stream, Protocol):
+    """One that also tells how far it is."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether what was accepted is in the rows at once; where not, workers fold it, and say how far they are."""
+
+    def ends(self) -> Mapping[str, int]:
+        """The last offset of each `topic/partition` of the log. Raises `LogUnavailable`."""
 
 
 class Models(Protocol):
@@ -53,3 +64,10 @@ class Charts(Protocol):
 
     def chart(self, day: date | None, country: str) -> Chart | None:
         """That day's, or the newest; None where there is none. Raises `RowsUnavailable`."""
+
+
+class DeadLetters(Protocol):
+    """What came on the log and could not be read."""
+
+    def waiting(self) -> int:
+        """How many of them wait to be looked at. Raises `RowsUnavailable`."""

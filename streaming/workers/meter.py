@@ -9,6 +9,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from streaming.mover import Told
+from warehouse.delays import RecentDelays
+from warehouse.events import PLAYS
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.workers import WORKERS, WorkerStatus, worker_key
 
@@ -37,6 +39,8 @@ class Meter:
         self._count = 0
         self._places: dict[str, int] = {}
         self._longest_ms = 0
+        self._delays = RecentDelays()
+        self._plays = 0
         self._beaten = (time.monotonic(), 0)
 
     def moved(self, told: Sequence[Told], *, oldest_ms: int) -> None:
@@ -45,6 +49,8 @@ class Meter:
         delay_ms = max(0, self._clock() - oldest_ms)
         self._longest_ms = max(self._longest_ms, delay_ms)
         self._delay.observe(delay_ms / 1_000)
+        self._delays.add(delay_ms, sum(len(record.events) for record in told), self._clock())
+        self._plays += sum(len(record.events) for record in told if record.place.startswith(PLAYS.name))
 
     def reached(self, places: Mapping[str, int], events: int) -> None:
         """So many events more are written, up to these offsets."""
@@ -57,18 +63,21 @@ class Meter:
         """Write the row of this second; where the store is away, the next second's will do."""
         at, before = self._beaten
         now = time.monotonic()
+        seconds = max(now - at, 0.001)
         self._events.labels(feature).inc(self._count - before)
         status = WorkerStatus(
             feature=feature,
             worker=self._worker,
             at_ms=self._clock(),
             events=self._count,
-            per_second=round((self._count - before) / max(now - at, 0.001), 1),
+            per_second=round((self._count - before) / seconds, 1),
             delay_ms=self._longest_ms,
             places=dict(self._places),
+            plays_per_second=round(self._plays / seconds, 1),
+            delays=self._delays.counts(self._clock()),
         )
         self._beaten = (now, self._count)
-        self._longest_ms = 0
+        self._longest_ms = self._plays = 0
         try:
             key = worker_key(feature, self._worker)
             self._rows.put(WORKERS, key, msgspec.msgpack.encode(status), version=status.at_ms)

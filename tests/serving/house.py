@@ -5,7 +5,7 @@ Forty tracks of four genres: each genre is a direction of the factors, and each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -85,6 +85,16 @@ class FixedCharts:
         return self.charts.get((day or (days[-1] if days else date.min), country))
 
 
+@dataclass
+class Letters:
+    """As many dead letters as a test says."""
+
+    count: int = 0
+
+    def waiting(self) -> int:
+        return self.count
+
+
 class _FaultyStream:
     """The house's stream, unless a test lets it fail."""
 
@@ -96,10 +106,19 @@ class _FaultyStream:
             raise self._house.stream_fault
         return self._house.stream.accept(topic, events)
 
+    @property
+    def folds(self) -> bool:
+        return self._house.stream.folds
+
     def check(self) -> None:
         if self._house.stream_fault is not None:
             raise self._house.stream_fault
         self._house.stream.check()
+
+    def ends(self) -> Mapping[str, int]:
+        if self._house.stream_fault is not None:
+            raise self._house.stream_fault
+        return self._house.stream.ends()
 
 
 class _FaultyRows:
@@ -124,9 +143,10 @@ class House:
         self.stream = EmbeddedStream(self.log, self.rows)
         self.registry = Registry(root / "models")
         self.charts = FixedCharts()
+        self.letters = Letters()
         self.stream_fault: Exception | None = None
         self.rows_fault: Exception | None = None
-        stores = Stores(_FaultyRows(self), _FaultyStream(self), self.registry, self.charts)
+        stores = Stores(_FaultyRows(self), _FaultyStream(self), self.registry, self.charts, self.letters)
         config = ApiConfig(secret=secret, reload_seconds=3_600)
         self.api: Api = create_app(stores, clock=lambda: self.now_ms, config=config)
         self.client = TestClient(app=self.api, base_url="http://127.0.0.1:8000")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from warehouse.events import Event, Topic
+from warehouse.events import TOPICS, Event, Topic
 from warehouse.frames import Refused, decoded, encoded
+from warehouse.tail import topic_partition
 
 MAX_FRAME_BYTES = 512 << 10  # a record stays below the 1 MiB that a Kafka broker takes
 
@@ -74,6 +75,8 @@ class EventRefused(ValueError):
 class LogStream:
     """What the API tells where others fold: it appends, and that is all."""
 
+    folds = False
+
     def __init__(self, log: Log) -> None:
         self._log = log
 
@@ -85,8 +88,21 @@ class LogStream:
         """Raises `LogUnavailable` where nothing could be accepted now."""
         self._log.check()
 
+    def ends(self) -> dict[str, int]:
+        """The last offset of each `topic/partition`. Raises `LogUnavailable`."""
+        return log_ends(self._log)
+
     def close(self) -> None:
         """Nothing is held here: the log is the caller's."""
+
+
+def log_ends(log: Log) -> dict[str, int]:
+    """The last offset of each `topic/partition` of every topic. Raises `LogUnavailable`."""
+    return {
+        topic_partition(topic.name, partition): offset
+        for topic in TOPICS
+        for partition, offset in log.end(topic).items()
+    }
 
 
 class Framed(NamedTuple):
