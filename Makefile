@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run serve test test-all check format bench airflow notebooks servers lock lock-check clean
+.PHONY: help install run serve drill test test-all check format bench airflow notebooks servers lock lock-check clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ airflow: install .venv-airflow/.synced ## the scheduler and its page, until Ctrl
 
 bench: install ## the benchmarks, each beside its peer; writes bench/results
 	@$(RUN) -m bench
+
+drill: install servers ## faults injected under load on real servers, the books checked after each (ROUNDS=20 SEED=1)
+	@$(RUN) -m drills --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
 # ---- what keeps it right
 

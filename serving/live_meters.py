@@ -39,7 +39,9 @@ class LiveMeters(Collector):
 
 def _features(answer: StreamAnswer) -> Iterator[GaugeMetricFamily]:
     lag = _family("lag_records", "Records of the log that wait for the feature.", "feature")
-    delay = _family("event_delay_seconds", "The longest that an event waited for its rows in the last second.", "feature")
+    delay = _family(
+        "event_delay_seconds", "The longest that an event waited for its rows in the last second.", "feature"
+    )
     alive = _family("workers_alive", "Workers of the feature that have said something lately.", "feature")
     age = _family("worker_age_seconds", "Since the worker's last word.", "feature", "worker")
     meaning = "Within what time this percentage of the last minute's events was in the rows."

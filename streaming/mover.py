@@ -48,6 +48,11 @@ class Mover(Generic[Row]):
         self._forgets = forgets
         self._kept: dict[str, Row] = {}
 
+    @property
+    def table(self) -> str:
+        """The rows table that it moves."""
+        return self._fold.table
+
     def advance(self, told: Iterable[Told]) -> int:
         """Fold records, in order of offset within each place; how many rows that moved."""
         left: Mapping[str, Sequence[Told]] = self._by_row(told)

@@ -1,4 +1,4 @@
-"""How long events waited, over the last minute: counts by delay, which can be added up over workers, and percentiles."""
+"""How long events waited over the last minute: counts by delay, which add up over workers, and percentiles."""
 
 from __future__ import annotations
 

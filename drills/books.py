@@ -1,0 +1,127 @@
+"""The books after a fault: nothing that was accepted is lost, nothing counts twice, and rows, log and lake agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka.admin import AdminClient
+
+from drills.crowd import Accepted
+from drills.faults import GROUP_PREFIX
+from drills.house import House, await_true
+from streaming.features import FEATURES, Feature
+from streaming.mover import Told
+from tests.fakes.memory_rows import MemoryRows
+from warehouse.events import PLAYS, TOPICS, Play, Topic
+from warehouse.stores.landing import landed_offsets
+from warehouse.stores.log import Log
+from warehouse.stores.rows import Rows
+from warehouse.stores.tastes import Tastes
+from warehouse.tables import RAW_PLAYS
+from warehouse.tail import topic_partition
+from warehouse.taste import TAIL
+
+PAGE = 1_000
+SHOWN = 3  # differences that a finding names
+
+
+@dataclass(frozen=True)
+class Books:
+    """What was compared, and every finding; none where the books are right."""
+
+    accepted: int
+    logged: int
+    landed: int
+    listeners: int
+    rows: int
+    findings: tuple[str, ...]
+
+
+def checked(house: House, accepted: Accepted) -> Books:
+    """Wait until workers and sink have caught up, then compare. Raises `HouseBroken` where they never do."""
+    with house.log() as log, house.rows() as rows:
+        await_caught_up(house, log)
+        played = [event for told in records(log, PLAYS) for event in told.events if isinstance(event, Play)]
+        on_the_log = {(play.listener_id, play.play_id) for play in played}
+        lost = accepted.plays - on_the_log
+        rows_there = house.lake.read(RAW_PLAYS)
+        landed = Counter(zip(rows_there["listener_id"].to_pylist(), rows_there["play_id"].to_pylist(), strict=True))
+        again = replayed(log)
+        findings = [
+            *_named("accepted, and not on the log", lost),
+            *_named("on the log, and not in raw.plays", on_the_log - landed.keys()),
+            *_named("in raw.plays, and not on the log", landed.keys() - on_the_log),
+            *_named("more than once in raw.plays", {play for play, times in landed.items() if times > 1}),
+        ]
+        listeners = {play.listener_id for play in played}
+        findings += _named("tastes that differ from a replay", different_tastes(listeners, rows, again))
+        compared = 0
+        for feature in FEATURES.values():
+            differ, count = different_rows(feature, rows, again)
+            compared += count
+            findings += _named(f"rows of {feature.name} that differ from a replay", differ)
+    return Books(len(accepted.plays), len(on_the_log), sum(landed.values()), len(listeners), compared, tuple(findings))
+
+
+def await_caught_up(house: House, log: Log) -> None:
+    """Until every worker has acknowledged all of the log, and the sink has landed it."""
+    admin = AdminClient({"bootstrap.servers": house.broker.address})
+
+    def caught_up() -> bool:
+        ends = {topic_partition(t.name, p): end for t in TOPICS for p, end in log.end(t).items() if end >= 0}
+        if any(landed_offsets(house.lake).get(place, -1) < end for place, end in ends.items()):
+            return False
+        for feature in FEATURES.values():
+            group = GROUP_PREFIX + feature.name
+            told = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
+            done = {topic_partition(p.topic, p.partition): p.offset for p in told.topic_partitions or ()}
+            topics = {topic.name for topic in feature.topics}
+            mine = {place: end for place, end in ends.items() if place.rpartition("/")[0] in topics}
+            if any(done.get(place, 0) <= end for place, end in mine.items()):
+                return False
+        return True
+
+    await_true(caught_up, "the workers and the sink to catch up")
+
+
+def records(log: Log, topic: Topic) -> Iterator[Told]:
+    """All of a topic, partition after partition."""
+    for partition in range(topic.partitions):
+        after = -1
+        while page := log.read(topic, partition, after=after, limit=PAGE):
+            for record in page:
+                yield Told(topic_partition(topic.name, partition), record.offset, record.events)
+            after = page[-1].offset
+
+
+def replayed(log: Log) -> MemoryRows:
+    """The rows that the folds make of the whole log when nothing ever goes wrong."""
+    rows = MemoryRows()
+    for feature in FEATURES.values():
+        mover = feature.mover(rows, 1_000_000)
+        for topic in feature.topics:
+            mover.advance(records(log, topic))
+    return rows
+
+
+def different_tastes(listeners: set[str], live: Rows, again: Rows) -> set[str]:
+    """Listeners whose taste reads otherwise: a tail may have been settled at another moment, and must say the same."""
+    return {who for who in listeners if Tastes(live).now(who) != Tastes(again).now(who)}
+
+
+def different_rows(feature: Feature, live: Rows, again: MemoryRows) -> tuple[set[str], int]:
+    """Keys of the feature's rows that are not the same bytes, and how many there are; tails are read, not compared."""
+    table = feature.mover(again, 0).table
+    if table == TAIL:
+        return set(), 0
+    mine, theirs = dict(live.scan(table)), dict(again.scan(table))
+    return {key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)}, len(theirs)
+
+
+def _named(what: str, found: Any) -> Sequence[str]:
+    some = sorted(found)
+    return [f"{len(some)} {what}: {', '.join(map(str, some[:SHOWN]))}"] if some else []
