@@ -219,7 +219,7 @@ def lived_in(folder: Path, *, small_lake: bool = False) -> Iterator[House]:
         for process in (house.api, *house.workers.values()):
             process.start()
             open_things.callback(process.kill)
-        open_things.callback(lambda: [process.end(signal.SIGKILL) for process in house._more])
+        open_things.callback(house.end_others)
         house.await_api()
         yield house
 
