@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -66,14 +67,14 @@ class _Shared:
 
     def fail(self, failure: LogUnavailable) -> None:
         for call, _ in self.parts:
-            if not call.done.done():
+            with suppress(InvalidStateError):  # another of its records failed before
                 call.done.set_exception(failure)
 
     def place(self, record: Record) -> None:
         for call, _ in self.parts:
             call.records[record.partition, record.offset] = record
             call.missing -= 1
-            if not call.missing and not call.done.done():
+            if not call.missing:
                 call.done.set_result(None)
 
 

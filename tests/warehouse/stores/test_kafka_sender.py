@@ -75,6 +75,17 @@ def test_what_is_not_delivered_is_unavailable_and_the_next_may_be() -> None:
         assert len(send(sender, play("ada"))) == 1
 
 
+def test_a_caller_of_whose_records_several_fail_is_told_once_and_the_next_is_served() -> None:
+    producer = FakeProducer()
+    everywhere = [play(f"listener-{n}") for n in range(40)]
+    with sending(producer) as sender:
+        producer.fails = KafkaError(KafkaError._MSG_TIMED_OUT, "Local: Message timed out")
+        with pytest.raises(LogUnavailable):
+            send(sender, *everywhere)
+        producer.fails = None
+        assert len(send(sender, *everywhere)) == PLAYS.partitions
+
+
 @pytest.mark.parametrize("refusal", [BufferError("Local: Queue full"), KafkaException(KafkaError(KafkaError._STATE))])
 def test_what_the_producer_does_not_take_is_unavailable(refusal: Exception) -> None:
     producer = FakeProducer()
