@@ -7,7 +7,8 @@ rows of a year are as many as those of three days.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import NamedTuple
 
 import msgspec
@@ -56,7 +57,7 @@ class Bounds(NamedTuple):
 
 
 class Trend(NamedTuple):
-    """Rows read together: all counted plays, the newest one's receipt (UTC ms), and the tracks of any count."""
+    """Rows read together: all counted plays, the newest one's receipt (UTC ms), and tracks."""
 
     plays: int
     newest_ms: int
@@ -74,24 +75,35 @@ def hours_until(now_ms: int, hours: int) -> range:
     return range(running - hours, running + 1)
 
 
-def merged(rows: Iterable[HourCounts]) -> Trend:
-    """Any rows as one, in whichever order: counts and errors add up.
+def merged(rows: Sequence[HourCounts], most: int | None = None) -> Trend:
+    """Any rows as one, in whichever order: counts and errors add up. With `most`, so many tracks of the most played.
 
     The error of a track is at most the sum over the rows of their plays / `MONITORED`, and 0 where every row has had
     room for all of its tracks.
     """
-    plays = newest_ms = unseen = 0
     certain: defaultdict[str, int] = defaultdict(int)
-    above: defaultdict[str, int] = defaultdict(int)  # what rows that count a track allow beyond what others do
     for row in rows:
-        plays += row.plays
-        newest_ms = max(newest_ms, row.newest_ms)
-        unseen += row.evicted
         for track_id, (count, error) in row.tracks.items():
             certain[track_id] += count - error
-            above[track_id] += count - row.evicted
-    tracks = {track: Bounds(least, unseen + above[track] - least) for track, least in certain.items()}
-    return Trend(plays, newest_ms, tracks)
+    names = certain if most is None else _highest(certain, most)
+    return Trend(
+        sum(row.plays for row in rows),
+        max((row.newest_ms for row in rows), default=0),
+        {name: Bounds(certain[name], _at_most(name, rows) - certain[name]) for name in names},
+    )
+
+
+def _at_most(track_id: str, rows: Sequence[HourCounts]) -> int:
+    return sum(row.tracks[track_id][0] if track_id in row.tracks else row.evicted for row in rows)
+
+
+def _highest(certain: Mapping[str, int], most: int) -> Iterable[str]:
+    """The names with the highest counts, in no order; of those with the last of these counts, the first by name."""
+    if len(certain) <= most:
+        return certain
+    last = sorted(certain.values())[-most]
+    above = [name for name, count in certain.items() if count > last]
+    return above + nsmallest(most - len(above), (name for name, count in certain.items() if count == last))
 
 
 def most_played(tracks: Mapping[str, Bounds], limit: int) -> list[tuple[str, Bounds]]:

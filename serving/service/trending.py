@@ -76,7 +76,6 @@ class Trending:
         wanted = hours_until(self._clock(), hours)
         places = {row_key(hour, country, part): hour for hour in wanted for part in range(PLAYS.partitions)}
         found = {key: _decode(row) for key, row in self._rows.get_many(TRENDING, places).items()}
-        trend = merged(row for key, row in found.items() if row.hour == places[key])
-        names = dict(most_played(trend.tracks, NAMES))
-        tracks = by_own_name(names, self._cards.own_names(names))
+        trend = merged([row for key, row in found.items() if row.hour == places[key]], NAMES)
+        tracks = by_own_name(trend.tracks, self._cards.own_names(trend.tracks))
         return Window(wanted.start * HOUR_MS, trend.newest_ms, trend.plays, tuple(most_played(tracks, NAMES)))

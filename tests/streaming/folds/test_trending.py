@@ -239,6 +239,17 @@ def test_what_is_read_is_never_an_hour_that_another_may_have_replaced() -> None:
     assert RING_HOURS > LATE_HOURS + DAY // HOUR - 1
 
 
+@given(STREAMS, st.integers(1, 12), st.integers(1, 14), st.randoms(use_true_random=False))
+def test_the_most_played_are_read_as_they_are_among_all(
+    streams: list[list[str]], monitored: int, most: int, random: Random
+) -> None:
+    rows = folded(streams, monitored)
+    every, some = merged(rows), merged(random.sample(rows, len(rows)), most)
+    certain = sorted(every.tracks, key=lambda track: (-every.tracks[track].plays, track))
+    assert some.tracks == {track: every.tracks[track] for track in certain[:most]}
+    assert (some.plays, some.newest_ms) == (every.plays, every.newest_ms)
+
+
 def test_no_rows_are_no_plays() -> None:
     assert merged([]) == Trend(0, 0, {})
 
