@@ -85,6 +85,7 @@ def test_the_openapi_document_names_every_route_and_body(house: House) -> None:
         "/v1/listeners/{listener_id}/taste",
         "/v1/listeners/{listener_id}/plays",
         "/v1/listeners/{listener_id}/outcomes",
+        "/v1/listeners/{listener_id}/now",
         "/v1/listeners/{listener_id}/plays/{play_id}",
         "/v1/listeners/{listener_id}",
         "/v1/recommendations",
@@ -92,6 +93,7 @@ def test_the_openapi_document_names_every_route_and_body(house: House) -> None:
         "/v1/tracks/{track_id}/similar",
         "/v1/charts",
         "/v1/trending",
+        "/v1/stream",
         "/v1/listens",
         "/v1/signals",
     }
