@@ -13,7 +13,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 ROOMS = ("backbeat", "dags", "jobs", "models", "serving", "streaming", "warehouse")
-BESIDE = ("bench", "deploy", "notebooks", "tests")
+BESIDE = ("bench", "deploy", "drills", "notebooks", "tests")
 SCHEDULER = {"airflow", "pendulum"}
 READ_BY_DAGS = {"jobs.plan", "jobs.runbook"}
 
