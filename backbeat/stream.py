@@ -37,7 +37,8 @@ def stream(
     Args:
         features: taste, trending, outcomes, sink; all by default.
         worker: A name for the process, where several of one feature share its partitions; by default its pid.
-        metrics_port: Prometheus metrics of one feature on 127.0.0.1 at this port; 0 for none.
+        metrics_port: Prometheus metrics on 127.0.0.1 at this port, of several features at it and those after it;
+            0 for none.
         rows_kept: Rows that a worker keeps in memory at most.
     """
     settings = Settings.from_environment()
@@ -48,7 +49,7 @@ def stream(
         wanted = "set BACKBEAT_LOG=kafka://HOST:PORT (`backbeat stack up` starts one)"
         raise BadUsage(f"BACKBEAT_LOG is {settings.log}, which the API folds itself; {wanted}")
     if len(features) != 1:
-        _supervised(features or ALL)
+        _supervised(features or ALL, metrics_port)
         return
     name = worker or str(os.getpid())
     if features[0] == SINK:
@@ -84,7 +85,7 @@ def _run_sink(settings: Settings, log: KafkaLog, worker: str, metrics_port: int)
     rows.close()
 
 
-def _supervised(features: Sequence[str]) -> None:
+def _supervised(features: Sequence[str], metrics_port: int) -> None:
     """Start a process for each feature, and start again those that end, until SIGINT or SIGTERM."""
     stopping = False
 
@@ -94,7 +95,10 @@ def _supervised(features: Sequence[str]) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    running = {feature: _started(feature) for feature in features}
+    ports = {feature: metrics_port and metrics_port + place for place, feature in enumerate(features)}
+    running = {feature: _started(feature, ports[feature]) for feature in features}
+    if metrics_port:
+        notice(", ".join(f"{feature}: http://127.0.0.1:{port}/metrics" for feature, port in ports.items()))
     notice(f"Streaming {', '.join(features)}. Ctrl-C stops it.")
     try:
         while not stopping:
@@ -102,14 +106,14 @@ def _supervised(features: Sequence[str]) -> None:
             for feature, process in running.items():
                 if not stopping and (code := process.poll()) is not None:
                     notice(f"backbeat: the worker of {feature} ended with status {code}; starting it again")
-                    running[feature] = _started(feature)
+                    running[feature] = _started(feature, ports[feature])
     finally:
         _stopped(list(running.values()))
 
 
-def _started(feature: str) -> subprocess.Popen[bytes]:
+def _started(feature: str, metrics_port: int) -> subprocess.Popen[bytes]:
     """In a group of its own, so that Ctrl-C reaches this process alone, which then stops them in turn."""
-    command = [sys.executable, "-m", "backbeat", "stream", feature]
+    command = [sys.executable, "-m", "backbeat", "stream", feature, "--metrics-port", str(metrics_port)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
 
 

@@ -40,6 +40,7 @@ class Live:
         dead_letters: DeadLetters,
         clock: Clock,
         seconds: Callable[[], float] = time.monotonic,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         self._rows = rows
         self._stream = stream
@@ -47,6 +48,7 @@ class Live:
         self._dead_letters = dead_letters
         self._clock = clock
         self._seconds = seconds
+        self._patience_seconds = patience_seconds
         self._thread = ThreadPoolExecutor(1, "live")
         self._look_begun = 0.0
         self._looking: asyncio.Future[StreamAnswer] | None = None
@@ -58,7 +60,7 @@ class Live:
             self._look_begun = self._seconds()
             self._looking = asyncio.wrap_future(self._thread.submit(self._look))
         if not self._looking.done():
-            await asyncio.wait([self._looking], timeout=PATIENCE_SECONDS)
+            await asyncio.wait([self._looking], timeout=self._patience_seconds)
         if self._looking.done():
             self._kept = self._looking.result()
             return self._kept
