@@ -26,6 +26,10 @@ class CandidateStale(FailsAgain):
     """The folder holds what an earlier run left, or nothing; says which step must run first."""
 
 
+class RecipeWrong(FailsAgain):
+    """The recipe is not one; names the file, the field, and what was wanted."""
+
+
 class Brief(msgspec.Struct, frozen=True):
     """What is being compared: the day it is as of, where the split lies, and the two configurations."""
 
@@ -75,7 +79,7 @@ class CandidateFolder:
 def recipe(home: Path) -> AlsConfig:
     """The candidate's configuration: BACKBEAT_HOME's recipe.json, field by field, or the defaults.
 
-    Raises ValueError with the field that is wrong.
+    Raises `RecipeWrong`.
     """
     path = home / RECIPE
     if not path.exists():
@@ -83,7 +87,7 @@ def recipe(home: Path) -> AlsConfig:
     try:
         return msgspec.json.decode(path.read_bytes(), type=AlsConfig)
     except msgspec.DecodeError as error:
-        raise ValueError(f"reading {path}: {error}; wanted fields of {asdict(AlsConfig())}") from error
+        raise RecipeWrong(f"reading {path}: {error}; wanted fields of {asdict(AlsConfig())}") from error
 
 
 def published_config(registry: Registry) -> AlsConfig | None:
@@ -100,10 +104,10 @@ def history_before(lake: Lake, as_of: date) -> History:
     return History.from_tables(taste, lake.read(FEATURES_TRANSITIONS, as_of=as_of))
 
 
-def split_day_of(history: History, as_of: date) -> date | None:
-    """Where the split lies: None where there is too little to split."""
-    first, _ = history.span()
-    return default_split_day(first, as_of) if (as_of - first).days >= 2 else None
+def split_day_of(history: History) -> date | None:
+    """Where the split lies, among the days with plays, however long ago: None where there is too little to split."""
+    first, end = history.span()
+    return default_split_day(first, end) if (end - first).days >= 2 else None
 
 
 def split_of(history: History, brief: Brief) -> Split:

@@ -16,7 +16,7 @@ def main(run: JobRun) -> None:
     home, folder = run.wiring.home, CandidateFolder(run.wiring.home.candidate)
     history = history_before(run.lake, run.as_of)
     candidate, published = recipe(home.root), published_config(Registry(home.models))
-    split_day = split_day_of(history, run.as_of)
+    split_day = split_day_of(history)
     brief = Brief(run.as_of, split_day, asdict(candidate), asdict(published) if published else None)
     folder.begin(brief)
     run.tally.read += len(history.plays)
