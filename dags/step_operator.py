@@ -19,6 +19,6 @@ class StepOperator(BashOperator):  # type: ignore[misc]  # Airflow is in an envi
         """Run the command. Raises `AirflowFailException` for those two codes, `AirflowException` for others but 0."""
         try:
             return super().execute(context)
-        except AirflowSkipException as ended:
-            told = "tried again it would end the same: what is said above is to be mended first"
-            raise AirflowFailException(f"{self.task_id} is not tried again; {told}") from ended
+        except AirflowSkipException:
+            told = f"{self.task_id} would end the same if it were tried again: first mend what it says above"
+            raise AirflowFailException(told) from None

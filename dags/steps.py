@@ -52,7 +52,7 @@ def _task(dag: DAG, plan: Plan, step: Step, days: str) -> StepOperator:
         inlets=[Asset(name, f"backbeat://data/{name}") for name in step.reads],
         outlets=[Asset(name, f"backbeat://data/{name}") for name in step.writes],
         execution_timeout=timedelta(minutes=HUNG_AFTER * step.minutes),
-        retries=3,  # after 1, 2 and 4 minutes
+        retries=3,  # after 1, 2 and 4 minutes, to which Airflow adds up to as much again
         retry_delay=timedelta(minutes=1),
         retry_exponential_backoff=2,
         on_failure_callback=tell_runbook,

@@ -8,17 +8,18 @@ RUNBOOK = Path(__file__).resolve().parents[1] / "docs" / "runbook.md"
 
 
 def advice(step: str, runbook: Path = RUNBOOK) -> str:
-    """The step's entry on one line, or where it ought to be when the file is not installed or has none."""
+    """Where the step's entry is, and its points, each on a line; or that there is none, as without the docs."""
     entry = entries(runbook.read_text(encoding="utf-8")).get(step) if runbook.is_file() else None
-    return f"{step} failed: {entry or 'no entry'} (docs/runbook.md#{step})"
+    return "\n".join([f"{step} failed, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
 
 
-def entries(text: str) -> dict[str, str]:
-    """Each `### step` heading's text, on one line, in the order of the file."""
+def entries(text: str) -> dict[str, list[str]]:
+    """Each `### step` heading's points, each on one line, in the order of the file."""
     sections = text.split("\n### ")[1:]
-    return {head.strip(): _one_line(body) for head, _, body in (section.partition("\n") for section in sections)}
+    return {head.strip(): _points(body) for head, _, body in (section.partition("\n") for section in sections)}
 
 
-def _one_line(body: str) -> str:
+def _points(body: str) -> list[str]:
     before_next_part = body.split("\n## ")[0]
-    return " ".join(line.removeprefix("- ").strip() for line in before_next_part.splitlines() if line.strip())
+    points = before_next_part.split("\n- ")[1:]
+    return ["  " + " ".join(point.split()) for point in points]

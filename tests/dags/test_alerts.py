@@ -7,12 +7,13 @@ import pytest
 from dags.alerts import tell_late, tell_runbook
 
 
-def test_a_failed_step_logs_its_line_of_the_runbook(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_step_logs_its_entry_of_the_runbook_and_how_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
     tell_runbook({"task_instance": SimpleNamespace(task_id="core_plays")})
-    (line,) = caplog.messages
-    assert line.startswith("core_plays failed: Means: ")
-    assert "`backbeat run daily --resume`" in line
-    assert line.endswith("(docs/runbook.md#core_plays)")
+    named, means, _, mend, go_on = caplog.messages
+    assert named == "core_plays failed, see docs/runbook.md#core_plays"
+    assert means.startswith("  Means: the stale days")
+    assert "`backbeat run daily --resume`" in mend
+    assert "clear this task" in go_on
 
 
 def test_a_late_run_is_named_with_its_plan_and_its_minutes(caplog: pytest.LogCaptureFixture) -> None:

@@ -58,7 +58,7 @@ def test_a_step_that_fails_stops_those_after_it_and_says_its_line_of_the_runbook
     assert tasks["features_transitions"] == tasks["publish"] == "upstream_failed"
     assert tasks["charts_daily"] == "success"
     assert "backbeat: out of memory" in output
-    assert "core_sessions failed: Means: " in output
+    assert "core_sessions failed, see docs/runbook.md#core_sessions" in output
 
 
 def outcome(output: str) -> dict[str, Any]:
