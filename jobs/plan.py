@@ -85,6 +85,7 @@ FEATURES_OUTCOMES = Step(
     writes=("features.outcomes",),
     minutes=30,
     doc="What became of what was shown",
+    by_day=True,
 )
 FEATURES_TRANSITIONS = Step(
     "features_transitions",

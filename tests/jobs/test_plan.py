@@ -82,6 +82,13 @@ def test_each_table_of_a_lakes_layer_is_declared(plan: Plan) -> None:
 
 
 @EVERY_PLAN
+def test_days_are_reopened_in_steps_that_make_a_daily_table_of_others(plan: Plan) -> None:
+    for step in plan.steps:
+        made = [DECLARED[name] for name in step.writes if name in DECLARED and not name.startswith("raw.")]
+        assert step.by_day == (bool(made) and all(table.daily for table in made)), step.name
+
+
+@EVERY_PLAN
 def test_each_step_has_its_module(plan: Plan) -> None:
     missing = [step.name for step in plan.steps if not (ROOT / "jobs" / f"{step.name}.py").exists()]
     assert missing == []
