@@ -11,6 +11,10 @@ from backbeat.output import BAD_USAGE, FAILED, INTERRUPTED, BadUsage, CommandFai
 from backbeat.settings import SettingError
 from warehouse.stores.lock import LakeLocked
 from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import RowsUnavailable
+from warehouse.stores.runs import LedgerUnavailable
+
+UNAVAILABLE = (LakeLocked, LogUnavailable, RowsUnavailable, LedgerUnavailable)
 
 # name -> where it is; a command module is imported when its name is typed, so that each starts as fast as it can.
 COMMANDS = {
@@ -50,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not isinstance(error, CycloptsError):  # cyclopts has printed its own
             notice(f"backbeat: {error}")
         sys.exit(BAD_USAGE)
-    except (CommandFailed, SettingError, LakeLocked, LogUnavailable, OSError) as error:
+    except (CommandFailed, SettingError, *UNAVAILABLE, OSError) as error:
         notice(f"backbeat: {error}")
         sys.exit(error.code if isinstance(error, CommandFailed) else FAILED)
     except KeyboardInterrupt:

@@ -95,7 +95,8 @@ def perform(execution: Execution, settings: Settings, *, quiet: bool, fails_agai
         told = f"step {error}\n{advice(error.step)}"
         if error.again:
             raise CommandFailed(told, fails_again) from error
-        raise CommandFailed(f"{told}\nWhen it is mended: backbeat run {execution.plan.name} --resume") from error
+        resume = f"\nWhen it is mended: backbeat run {execution.plan.name} --resume" if len(execution.steps) > 1 else ""
+        raise CommandFailed(told + resume) from error
 
 
 def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict[str, str]:

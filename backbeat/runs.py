@@ -8,10 +8,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from backbeat.output import console, emit, table
+from backbeat.output import BadUsage, console, emit, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_ledger
+from jobs.plan import PLANS
 from warehouse.stores.runs import RunRecord, StepRecord
+
+MOST = 10_000  # runs that one call lists
 
 
 def runs(
@@ -27,6 +30,10 @@ def runs(
         limit: How many, the newest first.
         json: One JSON document on one line.
     """
+    if not 1 <= limit <= MOST:
+        raise BadUsage(f"--limit is {limit}; wanted 1 to {MOST:,}")
+    if plan is not None and plan not in PLANS:
+        raise BadUsage(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     found = open_ledger(Settings.from_environment()).last(limit, plan)
     if json:
         emit({"runs": [asdict(record) for record in found]})
@@ -39,11 +46,11 @@ def _row(record: RunRecord) -> tuple[object, ...]:
     started = datetime.fromtimestamp(record.started_ms / 1_000, UTC).isoformat(" ", "seconds")
     took = (record.finished_ms - record.started_ms) / 1_000 if record.finished_ms else None
     plan = f"{record.plan}, {record.reopened} reopened" if record.reopened else record.plan
-    return (record.run_id, plan, record.as_of, record.status, started, took, _stand(record.steps))
+    return (record.run_id, plan, record.as_of, record.status, started, took, _stand(record.steps, len(record.asked)))
 
 
-def _stand(steps: tuple[StepRecord, ...]) -> str:
+def _stand(steps: tuple[StepRecord, ...], asked: int) -> str:
     if not steps:
         return "no step began"
     last = steps[-1]
-    return f"{last.step}: {last.error}" if last.error else f"{last.step} {last.status}, {len(steps)} steps"
+    return f"{last.step}: {last.error}" if last.error else f"{last.step} {last.status}, {len(steps)} of {asked} steps"

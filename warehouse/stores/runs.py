@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS hashes (
 """
 
 
+class LedgerUnavailable(Exception):
+    """The ledger cannot be read or written; says where it is and why."""
+
+
 class Status(StrEnum):
     """How a run or a step stands. A run whose process died stays `running` until the next one finds it."""
 
@@ -82,7 +86,10 @@ class RunRecord:
 
 
 class RunLedger:
-    """The ledger in one SQLite file; each call is its own transaction, so that a crash loses nothing written."""
+    """The ledger in one SQLite file; each call is its own transaction, so that a crash loses nothing written.
+
+    Any of them may raise `LedgerUnavailable`.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -160,9 +167,12 @@ class RunLedger:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
-            database.row_factory = sqlite3.Row
-            yield database
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30)) as database, database:
+                database.row_factory = sqlite3.Row
+                yield database
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"the run ledger {self._path}: {error}") from error
 
 
 _STEPS = "SELECT * FROM steps WHERE run_id = ? ORDER BY started_ms, rowid"
