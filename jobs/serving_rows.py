@@ -26,7 +26,8 @@ ROWS_A_WRITE = 2_000
 MADE_FROM = "rows.made_from"  # rows table: one row, the versions that all others were made from
 _SOURCES = (FEATURES_TASTE, CORE_PLAYS, CORE_TRACKS, CORE_CATALOG, RAW_SIGNALS, RAW_ERASURES)
 
-_BASES = f"""
+# Of what is known as taste, plays, signals and erasures: a row a listener, to be read by `base_of`.
+BASES = f"""
 WITH entries AS (
     SELECT listener_id, list({{day: day - DATE '1970-01-01', t: track_id, p: plays, s: skips, i: last_play_id,
            m: last_started_ms}} ORDER BY day DESC, plays DESC, track_id)[1:{TASTE_ENTRIES}] AS entries
@@ -106,7 +107,7 @@ def listener_bases(lake: Lake) -> Iterator[pa.RecordBatch]:
     connection.register("plays", lake.dataset(CORE_PLAYS))
     for name, table in (("signals", RAW_SIGNALS), ("erasures", RAW_ERASURES)):
         connection.register(name, lake.dataset(table) if lake.exists(table) else table.schema.empty_table())
-    yield from connection.sql(_BASES).to_arrow_reader(ROWS_A_WRITE)
+    yield from connection.sql(BASES).to_arrow_reader(ROWS_A_WRITE)
 
 
 def track_cards(lake: Lake) -> Iterator[pa.RecordBatch]:

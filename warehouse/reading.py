@@ -222,9 +222,9 @@ def _recent(base: TasteBase, change: _Change) -> tuple[Heard, ...]:
 
 def _opinions(base: TasteBase, told: Since) -> Mapping[str, Opinion]:
     opinions = {opinion.track_id: opinion for opinion in base.opinions}
-    for track_id, event in told.words.items():
-        if (said := event.said) is not None:
-            opinions[track_id] = max(said, opinions.get(track_id, said), key=_opinion_order)
+    for track_id, said in told.words.items():
+        known = opinions.get(track_id, said)
+        opinions[track_id] = known if known.signal_id == said.signal_id else max(said, known, key=_opinion_order)
     return opinions
 
 

@@ -12,13 +12,13 @@ from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed
 
 
 class Since(NamedTuple):
-    """Plays by play_id in order of arrival, the last word by track, and erasures by play_id or `EVERYTHING`.
+    """Plays by play_id and words by signal_id in order of arrival, and erasures by play_id or `EVERYTHING`.
 
     Where everything was erased (`base_is_void`), nothing that a base says stands.
     """
 
     plays: dict[str, Tailed]
-    words: dict[str, Tailed]
+    said: dict[str, Tailed]
     erasures: dict[str, Tailed]
 
     @property
@@ -26,9 +26,18 @@ class Since(NamedTuple):
         return EVERYTHING in self.erasures
 
     @property
+    def words(self) -> dict[str, Opinion]:
+        """The last word on each track."""
+        last: dict[str, Opinion] = {}
+        for event in self.said.values():
+            if (word := event.said) is not None and _is_last(word, last.get(word.track_id)):
+                last[word.track_id] = word
+        return last
+
+    @property
     def events(self) -> tuple[Tailed, ...]:
-        """All of them, as a tail keeps them."""
-        return (*self.plays.values(), *self.words.values(), *self.erasures.values())
+        """All of them, as a tail keeps them: overtaken words too, so that one told again is known."""
+        return (*self.plays.values(), *self.said.values(), *self.erasures.values())
 
 
 def topic_partition(topic: str, partition: int) -> str:
@@ -61,32 +70,28 @@ def heard(play: Play) -> Heard:
 def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
     """What `events` say beyond a base at `offsets`.
 
-    Left out is what the base holds; plays taken back, however early or late their erasure came; plays told again
-    under their play_id; and all but the last word on a track. After an erasure of everything that the base doesn't
-    know of, events stand by when they were received alone, whether the base holds them or not.
+    Left out is what the base holds; plays taken back, however early or late their erasure came; and plays and words
+    told again under their ids. After an erasure of everything that the base doesn't know of, events stand by when they
+    were received alone, whether the base holds them or not.
     """
     above = [event for event in events if event.offset > offsets.get(event.place, -1)]
     erased_ms = max((event.received_ms for event in above if event.erased == EVERYTHING), default=None)
-    plays: dict[str, Tailed] = {}
-    words: dict[str, Tailed] = {}
-    erasures: dict[str, Tailed] = {}
+    told = Since({}, {}, {})
     for event in above if erased_ms is None else events:
         stands = erased_ms is None or event.received_ms > erased_ms
         if (play := event.heard) is not None:
             if stands:
-                plays.setdefault(play.play_id, event)
+                told.plays.setdefault(play.play_id, event)
         elif (word := event.said) is not None:
-            if stands and _is_last(word, words.get(word.track_id)):
-                words[word.track_id] = event
+            if stands:
+                told.said.setdefault(word.signal_id, event)
         elif event.erased is not None and (event.erased != EVERYTHING or event.received_ms == erased_ms):
-            erasures.setdefault(event.erased, event)
+            told.erasures.setdefault(event.erased, event)
     for event in events:
         if event.erased:
-            plays.pop(event.erased, None)
-    return Since(plays, words, erasures)
+            told.plays.pop(event.erased, None)
+    return told
 
 
-def _is_last(word: Opinion, other: Tailed | None) -> bool:
-    if other is None or other.said is None:
-        return True
-    return (word.received_ms, word.signal_id) > (other.said.received_ms, other.said.signal_id)
+def _is_last(word: Opinion, other: Opinion | None) -> bool:
+    return other is None or (word.received_ms, word.signal_id) > (other.received_ms, other.signal_id)

@@ -37,11 +37,14 @@ def base_of(events: Sequence[Event]) -> TasteBase:
             plays.setdefault(event.play_id, event)
     left = [play for play in plays.values() if play.play_id not in gone]
     heard = [_heard(play) for play in _told_once(left)]
-    words = [event for event in events if isinstance(event, Signal) and event.received_ms > erased_ms]
+    words: dict[str, Signal] = {}
+    for event in events:
+        if isinstance(event, Signal) and event.received_ms > erased_ms:
+            words.setdefault(event.signal_id, event)
     return TasteBase(
         entries=tuple(sorted(_entries(heard), key=lambda e: (-e.day, -e.plays, e.track_id))),
         recent=tuple(sorted(heard, key=lambda h: (-h.started_ms, h.play_id))),
-        opinions=tuple(_opinions(words)),
+        opinions=tuple(_opinions(list(words.values()))),
         offsets={place: offset for place, offset, _ in placed(events)},
         taken_back=tuple(erasure.play_id for erasure in erasures if erasure.play_id is not None),
     )

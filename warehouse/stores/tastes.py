@@ -52,6 +52,10 @@ class Tastes:
         base, events = self.read(listener_id, self.stored(listener_id))
         return taste_now(base, events, self.names({event.heard.track_id for event in events if event.heard}))
 
+    def listeners(self) -> set[str]:
+        """Everybody of whom there is a row."""
+        return {listener_id for table in (BASE, SETTLED, TAIL) for listener_id, _ in self._rows.scan(table)}
+
     def tail(self, listener_id: str) -> TasteTail:
         """The tail alone."""
         found = self._rows.get(TAIL, listener_id)
@@ -83,6 +87,12 @@ class Tastes:
             found = self._rows.get(table, listener_id)
             if found is not None and _row(table, listener_id, found, _COUNTED).offsets.get(place, -1) < offset:
                 self._rows.delete(table, [listener_id])
+
+
+def put_names(rows: Rows, names: Mapping[str, str]) -> None:
+    """Let the catalog know the track_id behind each of these names, and no more of the track."""
+    cards = {name: msgspec.msgpack.encode(TrackCard(track_id)) for name, track_id in names.items()}
+    rows.put_many(CATALOG, cards, version=0)
 
 
 _BASE = msgspec.msgpack.Decoder(TasteBase)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from streaming.folds.taste import TasteFold, compacted
 from tests.streaming.batch import base_of, placed
 from tests.streaming.tastes import DAY, MIN, NOON, PLAYS_PLACE, erasure, play, skip, word
-from warehouse.events import ERASURES, SIGNALS, Event, Impression, Play, SignalKind
+from warehouse.events import ERASURES, SIGNALS, Event, Impression, Play, Signal, SignalKind
 from warehouse.reading import CurrentTaste, settled_base
 from warehouse.reading import taste_now as read
 from warehouse.tail import topic_partition
@@ -88,9 +89,18 @@ def test_a_compacted_tail_has_a_play_once_as_it_was_told_first() -> None:
     assert [event.heard.ended_ms - event.heard.started_ms for event in tail.events if event.heard] == [1]
 
 
-def test_a_compacted_tail_has_only_the_last_word_on_a_track() -> None:
+def test_of_two_words_of_one_millisecond_the_one_with_the_higher_id_is_the_last() -> None:
     said = [word("t1", SignalKind.LIKE, 5, "a"), word("t1", SignalKind.DISLIKE, 5, "b"), word("t1", SignalKind.RATE, 4)]
-    assert [event.said.kind for event in compacted(folded(said), {}).events if event.said] == [SignalKind.DISLIKE]
+    assert taste_now(TasteBase(), folded(said)).opinions["t1"].kind == SignalKind.DISLIKE
+
+
+def test_a_word_that_was_overtaken_says_nothing_when_it_is_told_again() -> None:
+    like, dislike = word("t1", SignalKind.LIKE, 5, "a"), word("t1", SignalKind.DISLIKE, 6, "b")
+    again = word("t1", SignalKind.LIKE, 7, "a")
+    tail = advanced(compacted(folded([like, dislike]), {}), [again], SIGNALS_PLACE, 2)
+    assert taste_now(TasteBase(), tail).opinions["t1"].kind == SignalKind.DISLIKE
+    base = base_of([like])
+    assert taste_now(base, folded([like, word("t1", SignalKind.LIKE, 7, "a")])).opinions["t1"].received_ms == 5
 
 
 def test_a_play_taken_back_leaves_the_tail_with_its_erasure() -> None:
@@ -137,7 +147,11 @@ def arrivals(events: list[Event]) -> list[Event]:
 
 
 def _received(event: Event, at: int) -> Event:
-    return type(event)(**{**{name: getattr(event, name) for name in event.__struct_fields__}, "received_ms": at})
+    return type(event)(**{**_fields(event), "received_ms": at})
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in event.__struct_fields__}
 
 
 def told_once(events: list[Event]) -> list[Event]:
@@ -175,11 +189,13 @@ SLOTTED = st.builds(
 
 
 def _named_by_content(event: Event) -> Event:
-    """An id that a base left out for a better telling is told again as that same telling, or not at all."""
+    """An id that a base left out, for a better telling or a later word, is told again as the same, or not at all."""
+    if isinstance(event, Signal):
+        return Signal(**{**_fields(event), "signal_id": f"{event.received_ms}"})
     if not isinstance(event, Play):
         return event
     play_id = f"{event.track_id} {event.started_ms} {event.source}"
-    return Play(**{**{name: getattr(event, name) for name in event.__struct_fields__}, "play_id": play_id})
+    return Play(**{**_fields(event), "play_id": play_id})
 
 
 @given(

@@ -1,0 +1,218 @@
+"""The raw tables as they were when the log had landed up to some offsets, and what of it the log itself no longer tells.
+
+Rows of raw.* do not say where on the log they were. So those that the log names beyond the offsets are left out, by
+listener, id and time of arrival; and where the log's beginning was trimmed, rows that the rest of it does not tell are
+taken from the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal, Topic
+from warehouse.stores.lake import Lake
+from warehouse.stores.log import Log, Record, partition_of
+from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS, Table
+from warehouse.tail import topic_partition
+
+RECORDS_A_READ = 1_000
+SEEDS_A_RECORD = 500
+CUT_TOPICS = (PLAYS, SIGNALS, ERASURES)
+_TABLES: Mapping[Topic, Table] = {PLAYS: RAW_PLAYS, SIGNALS: RAW_SIGNALS, ERASURES: RAW_ERASURES}
+_IDS: Mapping[Topic, str] = {PLAYS: "play_id", SIGNALS: "signal_id", ERASURES: "erasure_id"}
+_KEYS = pa.schema([("listener_id", pa.string()), ("id", pa.string()), ("received_ms", pa.int64())])
+_KEYS_A_BATCH = 50_000
+
+
+class CutRefused(Exception):
+    """The lake or the log cannot be looked at as of those offsets; says which and why."""
+
+
+class Seed(NamedTuple):
+    """A record of what the log does not tell, at a place of its own; `at_ms` is when it was received."""
+
+    at_ms: int
+    place: str
+    offset: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """`folder` has plays, signals, erasures and tracks as Parquet; `trimmed` says where a shortened log begins."""
+
+    folder: Path
+    offsets: Mapping[str, int]
+    trimmed: Mapping[str, int]
+
+    def path(self, name: str) -> str:
+        """Where one of them is."""
+        return str(self.folder / f"{name}.parquet")
+
+    def seeds(self) -> Iterator[Seed]:
+        """What the log does not tell, in order of arrival: imports, and what a trimmed part has landed."""
+        for topic in CUT_TOPICS:
+            yield from _seeds(topic, self.folder / f"{topic.name}.seeds.parquet")
+
+    def names(self) -> Mapping[str, str]:
+        """The track_id behind each name that is not one itself."""
+        known = pq.read_table(self.path("tracks"))
+        pairs = zip(known["source_track_id"].to_pylist(), known["track_id"].to_pylist(), strict=True)
+        return {name: track_id for name, track_id in pairs if name != track_id}
+
+
+def cut(
+    lake: Lake,
+    log: Log,
+    offsets: Mapping[str, int],
+    folder: Path,
+    *,
+    imports: Collection[str] | None = None,
+    tracks_version: int | None = None,
+) -> Cut:
+    """The raw tables at these offsets, written into `folder`; a place that is not named has nothing.
+
+    `imports` are those whose plays are there, all by default. Raises `CutRefused`.
+    """
+    begins = {
+        topic_partition(topic.name, partition): first
+        for topic in CUT_TOPICS
+        for partition, first in log.begin(topic).items()
+    }
+    trimmed = {place: first for place, first in begins.items() if first > 0}
+    if early := [place for place, first in trimmed.items() if offsets.get(place, -1) < first - 1]:
+        raise CutRefused(f"{early[0]} begins at {begins[early[0]]} by now: the lake cannot be cut before that")
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect() as engine:
+        _bind_tracks(engine, lake, tracks_version, folder)
+        for topic in (ERASURES, PLAYS, SIGNALS):  # plays and signals are told again by what was erased
+            _bind_keys(engine, log, topic, offsets, folder)
+            _cut_table(engine, lake, topic, imports, folder)
+            _cut_seeds(engine, topic, trimmed, folder)
+    return Cut(folder, dict(offsets), trimmed)
+
+
+def records(log: Log, topic: Topic, partition: int, *, after: int = -1) -> Iterator[Record]:
+    """Every record of one partition, page by page."""
+    while page := log.read(topic, partition, after=after, limit=RECORDS_A_READ):
+        yield from page
+        after = page[-1].offset
+
+
+def _bind_tracks(engine: duckdb.DuckDBPyConnection, lake: Lake, version: int | None, folder: Path) -> None:
+    rows = lake.dataset(CORE_TRACKS, version) if lake.exists(CORE_TRACKS) else CORE_TRACKS.schema.empty_table()
+    engine.register("core_tracks", rows)
+    _write(engine, "FROM core_tracks", folder / "tracks.parquet")
+
+
+def _bind_keys(
+    engine: duckdb.DuckDBPyConnection, log: Log, topic: Topic, offsets: Mapping[str, int], folder: Path
+) -> None:
+    """The keys of what the log tells up to the offsets, and beyond them, as the views `told` and `beyond`."""
+    path = folder / f"{topic.name}.keys.parquet"
+    schema = _KEYS.append(pa.field("within", pa.bool_()))
+    with pq.ParquetWriter(path, schema) as writer:
+        batch: list[tuple[Any, ...]] = []
+        for partition in range(topic.partitions):
+            end = offsets.get(topic_partition(topic.name, partition), -1)
+            for record in records(log, topic, partition):
+                batch += [(*_key(topic, event), record.offset <= end) for event in record.events]
+                if len(batch) >= _KEYS_A_BATCH:
+                    writer.write_table(_table_of(batch, schema))
+                    batch.clear()
+        writer.write_table(_table_of(batch, schema))
+    for name, within in (("told", "within"), ("beyond", "NOT within")):
+        engine.execute(
+            f"CREATE OR REPLACE VIEW {name} AS SELECT DISTINCT listener_id, id AS {_IDS[topic]}, received_ms "  # noqa: S608  # our own names
+            f"FROM read_parquet('{_quoted(path)}') WHERE {within}"
+        )
+
+
+def _table_of(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
+    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema], schema=schema)
+
+
+def _key(topic: Topic, event: Event) -> tuple[str, str, int]:
+    return event.listener_id, getattr(event, _IDS[topic]), event.received_ms
+
+
+def _cut_table(
+    engine: duckdb.DuckDBPyConnection, lake: Lake, topic: Topic, imports: Collection[str] | None, folder: Path
+) -> None:
+    """As it would have landed at those offsets: what was told beyond them left out, and each fact once."""
+    table, name = _TABLES[topic], _name(topic)
+    rows: Any = lake.dataset(table) if lake.exists(table) else table.schema.empty_table()
+    engine.register("raw", rows)
+    key = f"(listener_id, {_IDS[topic]}, received_ms)"
+    landed = f"{key} NOT IN (SELECT {key} FROM beyond) OR {key} IN (SELECT {key} FROM told)"
+    if topic is PLAYS:
+        listed = ", ".join(f"'{name}'" for name in sorted(imports or ())) or "''"
+        landed = f"CASE WHEN import_id IS NULL THEN {landed} ELSE {imports is None} OR import_id IN ({listed}) END"
+    query = f"SELECT * FROM raw WHERE {landed}"  # noqa: S608  # our own names
+    if topic is not ERASURES:
+        grain = ", ".join(table.grain)
+        query = (
+            f"SELECT raw.* FROM ({query}) raw LEFT JOIN voids USING (listener_id) QUALIFY row_number() OVER "  # noqa: S608  # our own names
+            f"(PARTITION BY {grain}, coalesce(received_ms <= erased_ms, false) ORDER BY received_ms) = 1"
+        )
+    _write(engine, query, folder / f"{name}.parquet")
+    engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_quoted(folder / f'{name}.parquet')}')")  # noqa: S608
+    if topic is ERASURES:
+        engine.execute(
+            "CREATE VIEW voids AS SELECT listener_id, max(received_ms) AS erased_ms FROM erasures "
+            "WHERE play_id IS NULL GROUP BY listener_id"
+        )
+
+
+def _cut_seeds(engine: duckdb.DuckDBPyConnection, topic: Topic, trimmed: Mapping[str, int], folder: Path) -> None:
+    name = _name(topic)
+    lost = [part for part in range(topic.partitions) if topic_partition(topic.name, part) in trimmed]
+    imported = "import_id IS NOT NULL" if topic is PLAYS else "false"
+    forgotten = "false"
+    if lost:
+        listeners = [who for (who,) in engine.execute(f"SELECT DISTINCT listener_id FROM {name}").fetchall()]  # noqa: S608
+        gone = [who for who in listeners if partition_of(who, topic.partitions) in lost]
+        engine.register("of_lost", pa.table({"listener_id": pa.array(gone, pa.string())}))
+        key = f"(listener_id, {_IDS[topic]}, received_ms)"
+        forgotten = f"listener_id IN (FROM of_lost) AND {key} NOT IN (SELECT {key} FROM told)"  # noqa: S608
+    order = "received_ms, started_ms, play_id" if topic is PLAYS else f"received_ms, {_IDS[topic]}"
+    query = f"SELECT * FROM {name} WHERE {imported} OR ({forgotten}) ORDER BY {order}"  # noqa: S608  # our own names
+    _write(engine, query, folder / f"{topic.name}.seeds.parquet")
+
+
+def _write(engine: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    engine.execute(f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet)")
+
+
+def _seeds(topic: Topic, path: Path) -> Iterator[Seed]:
+    place, offset = f"lake/{topic.name}", 0
+    for batch in ds.dataset(path).to_batches(batch_size=SEEDS_A_RECORD):
+        events = [_event(topic, row) for row in batch.to_pylist()]
+        start = 0
+        for end in range(1, len(events) + 1):
+            if end == len(events) or events[end].received_ms != events[start].received_ms:
+                yield Seed(events[start].received_ms, place, offset, tuple(events[start:end]))
+                start, offset = end, offset + 1
+
+
+def _event(topic: Topic, row: dict[str, Any]) -> Event:
+    if topic is PLAYS:
+        return msgspec.convert({**row, "track_id": row["source_track_id"]}, Play)
+    return msgspec.convert(row, Signal if topic is SIGNALS else Erasure)
+
+
+def _name(topic: Topic) -> str:
+    return _TABLES[topic].name.removeprefix("raw.")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
