@@ -33,6 +33,8 @@ COMMANDS = {
     "token": "backbeat.token:token",
     "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",
+    "ledger": "backbeat.ledger:ledger",
+    "parity": "backbeat.parity:parity",
     "deadletters": "backbeat.deadletters:app",
     "sql": "backbeat.analyse:sql",
 }

@@ -27,9 +27,9 @@ def batch_accounts(spark: SparkSession, cut: Cut) -> Iterator[tuple[str, Account
     _made(spark, taste(plays), FEATURES_TASTE, folder)
     with duckdb.connect() as engine:
         for name, table in (("plays", CORE_PLAYS), ("taste", FEATURES_TASTE), ("sessions", CORE_SESSIONS)):
-            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_files(folder, table)}')")  # noqa: S608  # our own names
+            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_files(folder, table)}')")  # our own names
         for name in ("signals", "erasures"):
-            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{cut.path(name)}')")  # noqa: S608  # our own names
+            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{cut.path(name)}')")  # our own names
         for batch in engine.sql(_ACCOUNTS).to_arrow_reader(ROWS_A_WRITE):
             for row in batch.to_pylist():
                 session_of = {start["i"]: start["m"] for start in row["starts"] or ()}

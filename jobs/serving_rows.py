@@ -8,7 +8,7 @@ streams through DuckDB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import msgspec
@@ -77,6 +77,34 @@ def write_rows(run: JobRun, rows: Rows) -> int:
         written += rows.put_many(CATALOG, encoded, version=version)
     rows.put(MADE_FROM, "tables", made_from, version=version)
     return written
+
+
+class PublishedFrom(NamedTuple):
+    """What the rows were made from: the imports that their bases know, and the version of core.tracks in them, if any.
+
+    `imports_since` counts those that came later.
+    """
+
+    imports: frozenset[str]
+    imports_since: int
+    tracks_version: int | None
+
+
+def published_from(lake: Lake, rows: Rows) -> PublishedFrom:
+    """As it was when `write_rows` last wrote; no import at all where it never has."""
+    made_from = rows.get(MADE_FROM, "tables")
+    told = _imports(lake, None) if lake.exists(RAW_PLAYS) else frozenset()
+    if made_from is None:
+        return PublishedFrom(frozenset(), len(told), None)
+    versions = dict(zip(_SOURCES, msgspec.json.decode(made_from)[2], strict=True))
+    inputs = lake.commit_metadata(CORE_PLAYS, at=versions[CORE_PLAYS]).get("inputs", {})
+    known = _imports(lake, inputs.get(RAW_PLAYS.name))
+    return PublishedFrom(known, len(told - known), versions[CORE_TRACKS])
+
+
+def _imports(lake: Lake, version: int | None) -> frozenset[str]:
+    rows = lake.reading(RAW_PLAYS, version=version, columns=["import_id"]).relation()
+    return frozenset(name for (name,) in rows.filter("import_id IS NOT NULL").distinct().fetchall())
 
 
 def counted_offsets(lake: Lake) -> dict[str, int]:

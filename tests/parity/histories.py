@@ -131,7 +131,12 @@ def _play(
 def _signal(listener_id: str, signal_id: str, track: str, kind: SignalKind, at: int) -> Signal:
     rating = 3 if kind is SignalKind.RATE else None
     return Signal(
-        listener_id=listener_id, received_ms=_received(at), signal_id=signal_id, track_id=track, kind=kind, rating=rating
+        listener_id=listener_id,
+        received_ms=_received(at),
+        signal_id=signal_id,
+        track_id=track,
+        kind=kind,
+        rating=rating,
     )
 
 

@@ -124,7 +124,7 @@ def test_the_stream_says_what_the_batch_says(spark: SparkSession, tmp_path: Path
     for comparison in compared(spark, made, ordered, shuffled):
         agree(comparison)
         assert comparison.listeners > 400  # some have erased all that they had told
-        assert all(rows > floor for rows, floor in zip(comparison.compared.values(), (3_000, 4_000, 500, 2_000)))
+        assert min(comparison.compared.values()) > 400
     tastes = Tastes(ordered)
     assert (len(tastes.now("long").recent), len(tastes.now("wide").entries)) == (RECENT_PLAYS, TASTE_ENTRIES)
 

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal
 from warehouse.rules.plays import counts_as_play, same_play
-from warehouse.sources import SOURCES, resolved_played_ms, resolved_track_ms
+from warehouse.sources import SOURCES, UNKNOWN_SOURCE, resolved_played_ms, resolved_track_ms
 from warehouse.tail import topic_partition
 from warehouse.taste import Entry, Heard, Opinion, TasteBase
 
@@ -61,7 +61,7 @@ def _told_once(plays: list[Play]) -> list[Play]:
                 clusters[-1].append(play)
             else:
                 clusters.append([play])
-        kept += [min(cluster, key=lambda p: SOURCES[p.source].precision_ms) for cluster in clusters]
+        kept += [min(cluster, key=lambda p: SOURCES.get(p.source, UNKNOWN_SOURCE).precision_ms) for cluster in clusters]
     return kept
 
 

@@ -1,4 +1,4 @@
-"""The raw tables as they were when the log had landed up to some offsets, and what of it the log itself no longer tells.
+"""The raw tables as they were when the log had landed up to some offsets, and what the log itself no longer tells.
 
 Rows of raw.* do not say where on the log they were. So those that the log names beyond the offsets are left out, by
 listener, id and time of arrival; and where the log's beginning was trimmed, rows that the rest of it does not tell are
@@ -26,6 +26,7 @@ from warehouse.tail import topic_partition
 
 RECORDS_A_READ = 1_000
 SEEDS_A_RECORD = 500
+NO_TRACKS = -1  # in place of a version of core.tracks: tracks keep the names that they were told by
 CUT_TOPICS = (PLAYS, SIGNALS, ERASURES)
 _TABLES: Mapping[Topic, Table] = {PLAYS: RAW_PLAYS, SIGNALS: RAW_SIGNALS, ERASURES: RAW_ERASURES}
 _IDS: Mapping[Topic, str] = {PLAYS: "play_id", SIGNALS: "signal_id", ERASURES: "erasure_id"}
@@ -77,11 +78,12 @@ def cut(
     folder: Path,
     *,
     imports: Collection[str] | None = None,
-    tracks_version: int | None = None,
+    tracks: int | None = None,
 ) -> Cut:
     """The raw tables at these offsets, written into `folder`; a place that is not named has nothing.
 
-    `imports` are those whose plays are there, all by default. Raises `CutRefused`.
+    `imports` are those whose plays are there, all by default; `tracks` is the version of core.tracks, the newest by
+    default. Raises `CutRefused`.
     """
     begins = {
         topic_partition(topic.name, partition): first
@@ -93,10 +95,12 @@ def cut(
         raise CutRefused(f"{early[0]} begins at {begins[early[0]]} by now: the lake cannot be cut before that")
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as engine:
-        _bind_tracks(engine, lake, tracks_version, folder)
-        for topic in (ERASURES, PLAYS, SIGNALS):  # plays and signals are told again by what was erased
+        _bind_tracks(engine, lake, tracks, folder)
+        earlier = False  # whether erasures have landed since, and let plays be told again
+        for topic in (ERASURES, PLAYS, SIGNALS):
             _bind_keys(engine, log, topic, offsets, folder)
-            _cut_table(engine, lake, topic, imports, folder)
+            _cut_table(engine, lake, topic, imports, folder, once=earlier)
+            earlier |= topic is ERASURES and engine.table("beyond").fetchone() is not None
             _cut_seeds(engine, topic, trimmed, folder)
     return Cut(folder, dict(offsets), trimmed)
 
@@ -109,7 +113,8 @@ def records(log: Log, topic: Topic, partition: int, *, after: int = -1) -> Itera
 
 
 def _bind_tracks(engine: duckdb.DuckDBPyConnection, lake: Lake, version: int | None, folder: Path) -> None:
-    rows = lake.dataset(CORE_TRACKS, version) if lake.exists(CORE_TRACKS) else CORE_TRACKS.schema.empty_table()
+    none = version == NO_TRACKS or not lake.exists(CORE_TRACKS)
+    rows = CORE_TRACKS.schema.empty_table() if none else lake.dataset(CORE_TRACKS, version)
     engine.register("core_tracks", rows)
     _write(engine, "FROM core_tracks", folder / "tracks.parquet")
 
@@ -146,31 +151,43 @@ def _key(topic: Topic, event: Event) -> tuple[str, str, int]:
 
 
 def _cut_table(
-    engine: duckdb.DuckDBPyConnection, lake: Lake, topic: Topic, imports: Collection[str] | None, folder: Path
+    engine: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    topic: Topic,
+    imports: Collection[str] | None,
+    folder: Path,
+    *,
+    once: bool,
 ) -> None:
-    """As it would have landed at those offsets: what was told beyond them left out, and each fact once."""
+    """As it would have landed at those offsets, without what was told beyond them; `once`, each fact the first time."""
     table, name = _TABLES[topic], _name(topic)
     rows: Any = lake.dataset(table) if lake.exists(table) else table.schema.empty_table()
     engine.register("raw", rows)
-    key = f"(listener_id, {_IDS[topic]}, received_ms)"
-    landed = f"{key} NOT IN (SELECT {key} FROM beyond) OR {key} IN (SELECT {key} FROM told)"
+    landed = _landed(topic)
     if topic is PLAYS:
-        listed = ", ".join(f"'{name}'" for name in sorted(imports or ())) or "''"
+        listed = ", ".join(f"'{known}'" for known in sorted(imports or ())) or "''"
         landed = f"CASE WHEN import_id IS NULL THEN {landed} ELSE {imports is None} OR import_id IN ({listed}) END"
     query = f"SELECT * FROM raw WHERE {landed}"  # noqa: S608  # our own names
-    if topic is not ERASURES:
+    if once:
         grain = ", ".join(table.grain)
         query = (
             f"SELECT raw.* FROM ({query}) raw LEFT JOIN voids USING (listener_id) QUALIFY row_number() OVER "  # noqa: S608  # our own names
             f"(PARTITION BY {grain}, coalesce(received_ms <= erased_ms, false) ORDER BY received_ms) = 1"
         )
-    _write(engine, query, folder / f"{name}.parquet")
-    engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_quoted(folder / f'{name}.parquet')}')")  # noqa: S608
+    path = folder / f"{name}.parquet"
+    _write(engine, query, path)
+    engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_quoted(path)}')")
     if topic is ERASURES:
         engine.execute(
             "CREATE VIEW voids AS SELECT listener_id, max(received_ms) AS erased_ms FROM erasures "
             "WHERE play_id IS NULL GROUP BY listener_id"
         )
+
+
+def _landed(topic: Topic) -> str:
+    """The condition that a row was told up to the offsets, or the log does not say where."""
+    key = f"(listener_id, {_IDS[topic]}, received_ms)"
+    return f"({key} NOT IN (SELECT {key} FROM beyond) OR {key} IN (SELECT {key} FROM told))"  # noqa: S608  # our own names
 
 
 def _cut_seeds(engine: duckdb.DuckDBPyConnection, topic: Topic, trimmed: Mapping[str, int], folder: Path) -> None:

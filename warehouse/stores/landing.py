@@ -271,7 +271,7 @@ def _letter(topic: Topic, record: Record, refused: Refused) -> dict[str, Any]:
         "partition": record.partition,
         "log_offset": record.offset,
         "position": refused.position,
-        "listener_id": _listener_of(refused.content),
+        "listener_id": listener_of(refused.content),
         "reason": refused.reason[:MAX_REASON_CHARACTERS],
         "content": base64.b64encode(refused.content[:MAX_CONTENT_BYTES]).decode(),
         "content_bytes": len(refused.content),
@@ -281,7 +281,7 @@ def _letter(topic: Topic, record: Record, refused: Refused) -> dict[str, Any]:
     }
 
 
-def _listener_of(content: bytes) -> str | None:
+def listener_of(content: bytes) -> str | None:
     """Whom it is about, where it says so, so that an erasure reaches it."""
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         told = msgspec.msgpack.decode(content, type=dict[str, Any], strict=False)

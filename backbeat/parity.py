@@ -1,0 +1,197 @@
+"""`backbeat parity`: whether what the stream says equals what the batch says, row by row, at the same offsets."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from cyclopts import Parameter
+
+from backbeat.output import FAILED, BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.settings import Settings
+from backbeat.wiring import open_lake, open_log, open_rows, spark_settings
+from jobs.parity import batch_accounts
+from jobs.serving_rows import published_from
+from jobs.session import spark_session
+from streaming.features import FEATURES
+from streaming.replaying import Timed, replay, timeline
+from streaming.standing import behind, last_told
+from warehouse.parity import Account, Comparison, stream_account
+from warehouse.stores.cut import CUT_TOPICS, NO_TRACKS, Cut, CutRefused, cut
+from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land, landed_offsets
+from warehouse.stores.lock import LakeLock
+from warehouse.stores.log import Log
+from warehouse.stores.memory_rows import MemoryRows
+from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.stores.tastes import Tastes, put_names
+from warehouse.tables import RAW_PLAYS
+from warehouse.tail import topic_partition
+
+TRIES = 5  # at reading the live rows while nothing is told
+PATIENCE_SECONDS = 60.0  # for the rows to have seen what was told
+_WAIT_SECONDS = 0.2
+Accounts = dict[str, Account]
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@dataclass
+class Told:
+    """What a comparison rests on: what the stream says, the cut to hold against it, and remarks for people."""
+
+    stream: Accounts
+    cut: Cut
+    remarks: list[str] = field(default_factory=list)
+
+
+def parity(*, at: str | None = None, now: Flag = False, json: Flag = False) -> None:
+    """Compare what the stream says with what the batch says: plays, taste, opinions and sessions of every listener.
+
+    Args:
+        at: Up to these offsets: a JSON object of topic/partition to offset; by default all that has landed.
+        now: Compare the live rows, after landing what the log holds, rather than a replay of the log.
+        json: One JSON document on one line.
+    """
+    if now and at is not None:
+        raise BadUsage("--now compares what the rows say at this moment; leave --at out")
+    settings = Settings.from_environment()
+    lake = open_lake(settings)
+    try:
+        with closing(open_log(settings)) as log, tempfile.TemporaryDirectory(prefix="backbeat-parity-") as scratch:
+            folder = Path(scratch)
+            told = _live(settings, lake, log, folder) if now else _replayed(lake, log, _offsets(at, lake), folder)
+            comparison = _compared(settings, told)
+    except (CutRefused, RowsUnavailable) as error:
+        raise CommandFailed(f"cannot compare: {error}") from error
+    _tell(comparison, told, json=json)
+    if comparison.mismatches:
+        sys.exit(FAILED)
+
+
+def _offsets(at: str | None, lake: Lake) -> dict[str, int]:
+    """Those asked for, of what has landed. Raises `BadUsage`."""
+    places = {topic_partition(topic.name, part) for topic in CUT_TOPICS for part in range(topic.partitions)}
+    landed = {place: offset for place, offset in landed_offsets(lake).items() if place in places}
+    if at is None:
+        return landed
+    try:
+        asked = msgspec.json.decode(at, type=dict[str, int])
+    except msgspec.DecodeError as error:
+        raise BadUsage(f"--at {at!r}: {error}; wanted a JSON object of topic/partition to offset") from error
+    for place, offset in asked.items():
+        if place not in places:
+            raise BadUsage(f"--at {place!r}: no such place; there are {', '.join(sorted(places))}")
+        if offset > landed.get(place, -1):
+            raise BadUsage(f"--at {place} {offset}: only {landed.get(place, -1)} has landed (`backbeat run tables`)")
+    return asked
+
+
+def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) -> Told:
+    made = cut(lake, log, offsets, folder)
+    rows = MemoryRows()
+    put_names(rows, made.names())
+    replay(FEATURES["taste"], rows, timeline(log, CUT_TOPICS, made.offsets, (Timed(*seed) for seed in made.seeds())))
+    return Told(_said(Tastes(rows)), made, _trimmed(made))
+
+
+def _trimmed(made: Cut) -> list[str]:
+    if not made.trimmed:
+        return []
+    begins = ", ".join(f"{place} at {first}" for place, first in sorted(made.trimmed.items()))
+    return [f"The log begins later than it did ({begins}): what went before was taken from the lake."]
+
+
+def _said(tastes: Tastes) -> Accounts:
+    return {who: stream_account(tastes.now(who)) for who in tastes.listeners()}
+
+
+def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> Told:
+    """What the live rows say at a moment when they have seen all of the log. Raises `CommandFailed`."""
+    with closing(open_rows(settings)) as rows:
+        stream, ends = _still(rows, log)
+        known = published_from(lake, rows)
+    with LakeLock(settings.home.lock, "land for a comparison"):
+        for landing in LANDINGS:
+            land(lake, log, landing)
+    tracks = NO_TRACKS if known.tracks_version is None else known.tracks_version
+    made = cut(lake, log, ends, folder, imports=known.imports, tracks=tracks)
+    remarks = []
+    if left := known.imports_since:
+        remarks.append(f"Left out, as the rows do not know of them before the next `backbeat run`: {left} imports.")
+    return Told(stream, made, remarks)
+
+
+def _still(rows: Rows, log: Log) -> tuple[Accounts, dict[str, int]]:
+    """The accounts at a moment between two looks at the log's end that found the same, and that end."""
+    tastes = Tastes(rows)
+    for _ in range(TRIES):
+        ends = _ends(log)
+        _await_seen(tastes, log, ends)
+        stream = _said(tastes)
+        if _ends(log) == ends:
+            return stream, ends
+    raise CommandFailed(f"the log moved on while its rows were read, {TRIES} times: stop what is told, or use --at")
+
+
+def _ends(log: Log) -> dict[str, int]:
+    ends = ((topic, partition, end) for topic in CUT_TOPICS for partition, end in log.end(topic).items())
+    return {topic_partition(topic.name, partition): end for topic, partition, end in ends if end >= 0}
+
+
+def _await_seen(tastes: Tastes, log: Log, ends: Mapping[str, int]) -> None:
+    last = last_told(log, CUT_TOPICS, ends)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while waiting := behind(tastes, last):
+        if time.monotonic() > deadline:
+            some = f"{len(waiting)} listeners, {min(waiting)} among them"
+            raise CommandFailed(f"the rows of {some} have not seen all of the log: do `backbeat serve` or stream run?")
+        last = {who: last[who] for who in waiting}
+        time.sleep(_WAIT_SECONDS)
+
+
+def _compared(settings: Settings, told: Told) -> Comparison:
+    comparison, left = Comparison(), dict(told.stream)
+    with _spark(settings, open_lake(settings)) as spark:
+        for who, batch in batch_accounts(spark, told.cut):
+            comparison.add(who, left.pop(who, Account()), batch)
+    for who, stream in left.items():
+        comparison.add(who, stream, Account())
+    return comparison
+
+
+@contextmanager
+def _spark(settings: Settings, lake: Lake) -> Iterator[Any]:
+    with spark_session(spark_settings(settings, lake.count(RAW_PLAYS))) as spark:
+        yield spark
+
+
+def _tell(comparison: Comparison, told: Told, *, json: bool) -> None:
+    rows = sum(comparison.compared.values())
+    if json:
+        document = {
+            "compared": rows,
+            "rows": comparison.compared,
+            "listeners": comparison.listeners,
+            "mismatches": comparison.mismatches,
+            "listeners_that_differ": comparison.differing,
+            "offsets": told.cut.offsets,
+            "differences": [difference._asdict() for difference in comparison.first],
+            "remarks": told.remarks,
+        }
+        emit(document)
+        return
+    for remark in told.remarks:
+        notice(remark)
+    title = f"stream and batch, {comparison.listeners:,} listeners"
+    console().print(table(title, ["what", "rows compared"], list(comparison.compared.items())))
+    for difference in comparison.first:
+        console().print(f"{difference.listener_id}: {difference.kind} {difference.key}", markup=False)
+        console().print(f"  stream {difference.stream}\n  batch  {difference.batch}", markup=False)
+    console().print(f"{comparison.mismatches:,} mismatches in {comparison.differing:,} listeners.")
