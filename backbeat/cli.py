@@ -33,6 +33,7 @@ COMMANDS = {
     "token": "backbeat.token:token",
     "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",
+    "replay": "backbeat.replay:replay",
     "ledger": "backbeat.ledger:ledger",
     "parity": "backbeat.parity:parity",
     "deadletters": "backbeat.deadletters:app",

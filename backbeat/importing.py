@@ -42,7 +42,7 @@ def import_plays(
     if not paths:
         raise BadUsage("import: found no PATH; wanted a file, a folder or a zip archive")
     settings = Settings.from_environment()
-    request = Request(paths, listener, kind, _columns(mapping or ()), source)
+    request = Request(paths, listener, kind, mapped_columns(mapping or ()), source)
     try:
         with _progress() as progress, closing(open_log(settings)) as log:
             summary = bring_in(request, settings.home, now_ms=now_ms(), log=log, progress=progress)
@@ -54,7 +54,7 @@ def import_plays(
         _show(summary)
 
 
-def _columns(mapping: Sequence[str]) -> dict[str, Source]:
+def mapped_columns(mapping: Sequence[str]) -> dict[str, Source]:
     """`started_ms=when:s` as our column, theirs and its unit. Raises `BadUsage`."""
     columns = {}
     for text in mapping:

@@ -7,14 +7,14 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
 from jobs.importers.admission import admitted
 from jobs.importers.formats import BY_NAME, FORMATS, TRACKS, Format
 from jobs.importers.inputs import Input, inputs
-from jobs.importers.landing import Landed, land
+from jobs.importers.landing import Landed, land, land_names
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
 from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
@@ -98,19 +98,51 @@ def import_plays(
 
     Raises `ImportRefused` where a file cannot be read, and `LakeLocked` where another process is at work.
     """
-    _refuse_names(request)
     home.root.mkdir(parents=True, exist_ok=True)
     with LakeLock(home.lock, purpose="import"), _scratch(home.root) as scratch:
-        with Staging(scratch) as staging:
-            reader = _Reader(request, staging, now_ms, progress)
-            for file in inputs(request.paths, scratch):
-                reader.read(file)
-        if not reader.files:
-            raise ImportRefused(_nothing_found(request, reader.skipped))
+        staging, reader = _staged(request, scratch, now_ms, progress)
         lake = Lake(home.lake_url)
         voids = erased_until(lake) if log is None else voided_until(lake, log)
         landed = land(staging, lake, import_id=reader.import_id, received_ms=now_ms, voids=voids, scratch=scratch)
         return _summary(reader, landed)
+
+
+@dataclass(frozen=True)
+class ReadPlays:
+    """Files that were read and are in no lake yet: what would be imported is in `staging`, counts in `summary`.
+
+    Of `summary` only what the files say is known: nothing is added, repeated or written yet.
+    """
+
+    staging: Staging
+    summary: Summary
+
+
+def read_plays(request: Request, scratch: Path, *, now_ms: int, progress: Progress | None = None) -> ReadPlays:
+    """Read those files as an import would, into `scratch`. Raises `ImportRefused` where a file cannot be read."""
+    staging, reader = _staged(request, scratch, now_ms, progress)
+    return ReadPlays(staging, replace(_summary(reader, Landed(0, 0, None, None, 0)), repeated=0))
+
+
+def import_names(told: ReadPlays, home: Home, scratch: Path) -> int:
+    """Bring what those files tell of tracks, and their bad rows, into the lake, and no play; how many tracks.
+
+    Raises `LakeLocked` where another process is at work.
+    """
+    home.root.mkdir(parents=True, exist_ok=True)
+    with LakeLock(home.lock, purpose="import names"):
+        return land_names(told.staging, Lake(home.lake_url), import_id=told.summary.import_id, scratch=scratch)
+
+
+def _staged(request: Request, scratch: Path, now_ms: int, progress: Progress | None) -> tuple[Staging, _Reader]:
+    _refuse_names(request)
+    with Staging(scratch) as staging:
+        reader = _Reader(request, staging, now_ms, progress)
+        for file in inputs(request.paths, scratch):
+            reader.read(file)
+    if not reader.files:
+        raise ImportRefused(_nothing_found(request, reader.skipped))
+    return staging, reader
 
 
 @contextmanager

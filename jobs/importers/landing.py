@@ -44,10 +44,17 @@ def land(
 
     `voids` says until when each listener has erased everything, UTC ms.
     """
+    tracks = land_names(staging, lake, import_id=import_id, scratch=scratch)
+    with _engine(scratch) as engine:
+        return _land_plays(engine, staging.plays, lake, import_id, received_ms, voids, tracks)
+
+
+def land_names(staging: Staging, lake: Lake, *, import_id: str, scratch: Path) -> int:
+    """All of a staging but its plays: what it tells of tracks, and the rows in quarantine. How many tracks."""
     with _engine(scratch) as engine:
         tracks = _land_tracks(engine, staging.tracks, lake, import_id)
         _land_quarantine(engine, staging.quarantine, lake, import_id)
-        return _land_plays(engine, staging.plays, lake, import_id, received_ms, voids, tracks)
+        return tracks
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def cut(
         for topic in (ERASURES, PLAYS, SIGNALS):
             _bind_keys(engine, log, topic, offsets, folder)
             _cut_table(engine, lake, topic, imports, folder, once=earlier)
-            earlier |= topic is ERASURES and engine.table("beyond").fetchone() is not None
+            earlier |= topic is ERASURES and bool(engine.execute("SELECT 1 FROM beyond LIMIT 1").fetchall())
             _cut_seeds(engine, topic, trimmed, folder)
     return Cut(folder, dict(offsets), trimmed)
 
