@@ -12,14 +12,16 @@ from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed
 
 
 class Since(NamedTuple):
-    """Plays by play_id and words by signal_id in order of arrival, and erasures by play_id or `EVERYTHING`.
+    """Plays by play_id and words by signal_id as they were told first, and erasures by play_id or `EVERYTHING`.
 
-    Where everything was erased (`base_is_void`), nothing that a base says stands.
+    `standing` are all tellings of these plays and words, in order of arrival. Where everything was erased
+    (`base_is_void`), nothing that a base says stands.
     """
 
     plays: dict[str, Tailed]
     said: dict[str, Tailed]
     erasures: dict[str, Tailed]
+    standing: list[Tailed]
 
     @property
     def base_is_void(self) -> bool:
@@ -36,8 +38,12 @@ class Since(NamedTuple):
 
     @property
     def events(self) -> tuple[Tailed, ...]:
-        """All of them, as a tail keeps them: overtaken words too, so that one told again is known."""
-        return (*self.plays.values(), *self.said.values(), *self.erasures.values())
+        """All of them, as a tail keeps them.
+
+        Overtaken words too, so that one told again is known; and what was told again, since an erasure of everything
+        may come that only the later telling outlives.
+        """
+        return (*self.standing, *self.erasures.values())
 
 
 def topic_partition(topic: str, partition: int) -> str:
@@ -76,20 +82,20 @@ def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
     """
     above = [event for event in events if event.offset > offsets.get(event.place, -1)]
     erased_ms = max((event.received_ms for event in above if event.erased == EVERYTHING), default=None)
-    told = Since({}, {}, {})
+    taken_back = {event.erased for event in events if event.erased}
+    told = Since({}, {}, {}, [])
     for event in above if erased_ms is None else events:
         stands = erased_ms is None or event.received_ms > erased_ms
         if (play := event.heard) is not None:
-            if stands:
+            if stands and play.play_id not in taken_back:
                 told.plays.setdefault(play.play_id, event)
+                told.standing.append(event)
         elif (word := event.said) is not None:
             if stands:
                 told.said.setdefault(word.signal_id, event)
+                told.standing.append(event)
         elif event.erased is not None and (event.erased != EVERYTHING or event.received_ms == erased_ms):
             told.erasures.setdefault(event.erased, event)
-    for event in events:
-        if event.erased:
-            told.plays.pop(event.erased, None)
     return told
 
 
