@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run serve drill test test-all check format bench airflow notebooks servers lock lock-check clean
+.PHONY: help install run serve stream-demo drill test test-all check format bench airflow notebooks servers lock lock-check clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -27,6 +27,9 @@ run: install ## plays in, recommendations out, the API on port 8000 (PLAYS=FILE 
 
 serve: install ## the API alone, on what is published
 	@.venv/bin/backbeat serve
+
+stream-demo: install ## Kafka, workers and the API, a crowd that plays, a live page (SECONDS=20 ends by itself)
+	@.venv/bin/backbeat stream-demo $(if $(SECONDS),--seconds $(SECONDS))
 
 airflow: install .venv-airflow/.synced ## the scheduler and its page, until Ctrl-C
 	@$(RUN) -m deploy.local.airflow

@@ -30,6 +30,7 @@ COMMANDS = {
     "models": "backbeat.models:app",
     "serve": "backbeat.serve:serve",
     "stream": "backbeat.stream:stream",
+    "stream-demo": "backbeat.stream_demo:stream_demo",
     "token": "backbeat.token:token",
     "stack": "backbeat.stack:app",
     "tables": "backbeat.tables:app",

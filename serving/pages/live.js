@@ -1,6 +1,6 @@
 "use strict";
 // Asks /v1/stream each second and draws what it says; every text goes in as text, never as HTML.
-const EVERY_MS = 1000, POINTS = 120, TRENDING = "/v1/trending?hours=1&limit=10";
+const EVERY_MS = 1000, POINTS = 120, FEWEST = 30, TRENDING = "/v1/trending?hours=1&limit=10";
 const lines = { plays: [], fresh: [], lag: [] };
 const at = (id) => document.getElementById(id);
 const whole = new Intl.NumberFormat("en");
@@ -40,7 +40,7 @@ function draw(name, value) {
   if (points.length > POINTS) points.shift();
   const known = points.map((point) => point ?? 0);
   const top = Math.max(...known, 1e-9) * 1.1;
-  const step = 240 / (POINTS - 1), first = 240 - (known.length - 1) * step;
+  const step = 240 / (Math.max(known.length, FEWEST) - 1), first = 240 - (known.length - 1) * step;
   const line = known.map((y, i) => `${(first + i * step).toFixed(1)},${(55 - 54 * y / top).toFixed(1)}`).join("L");
   at(`${name}-line`).replaceChildren(path("area", `M${first.toFixed(1)},56L${line}L240,56Z`), path("", `M${line}`));
 }
@@ -56,7 +56,8 @@ function drawFigures(stream) {
   at("plays-note").textContent = stream.folded_by === "api" ? "folded by the API as they come" : "folded by the workers";
   at("fresh-note").textContent =
     stream.fresh_p50_ms === null ? "nothing in the last minute" : `half within ${inWords(stream.fresh_p50_ms)}, last minute`;
-  at("lag-note").textContent = `the oldest waited ${inWords(stream.delay_ms)}`;
+  const last = stream.features.find((one) => one.lag > 0 && one.lag === stream.lag);
+  at("lag-note").textContent = `${last ? `of ${last.feature}; ` : ""}the oldest waited ${inWords(stream.delay_ms)}`;
 }
 
 function drawLedger(ledger, now) {
