@@ -78,15 +78,16 @@ class Visit:
         return Moment(self._listener, title, artist, seen_after_ms, items, new)
 
     def _awaited(self, play_id: str) -> tuple[dict[str, Any], float | None]:
-        """The play as an answer tells it, and how long after now it first did."""
+        """The play as an answer tells it, and how long after now it first did. Raises `Stopped`."""
         # A play is told as longer than it took, so those told last are not those that began last.
         path = f"/v1/listeners/{quote(self._listener, safe='')}/plays?limit=200"
         began = time.monotonic()
-        while (waited := time.monotonic() - began) < LOST_SECONDS and not self._player.stop.is_set():
+        while (waited := time.monotonic() - began) < LOST_SECONDS:
             for play in self._player.call("GET", path)["plays"]:
                 if play["play_id"] == play_id:
                     return play, 1_000 * (time.monotonic() - began)
-            self._player.stop.wait(LOOK_SECONDS if waited < 1 else 0.1)
+            if self._player.stop.wait(LOOK_SECONDS if waited < 1 else 0.1):
+                raise Stopped
         return {}, None
 
 

@@ -47,6 +47,7 @@ class LakeSink:
             for landing in LANDINGS:
                 landed = land(self._lake, self._log, landing)
                 self._meter.reached(landed_offsets(self._lake), landed.rows)
+                self._meter.beat(SINK)  # a round may take longer than a worker is silent while it lives
         except (LogUnavailable, CommitFailedError, OSError) as error:  # a full disk, a store that is away
             _log.error("landing: %s; trying again in %g s", error, self._every_seconds)
             return False
