@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from tests.jobs.tables import DAY, MONDAY, day_of, raw_play, raw_track, rows_of
 from warehouse.stores.lake import Lake, NoSuchTable, day_after_newest, read
@@ -166,10 +167,21 @@ def test_a_commit_carries_what_it_was_made_from_and_later_ones_hide_it_not(lake:
 
 def test_numbers_are_committed_with_the_rows_that_they_stand_for(lake: Lake) -> None:
     lake.append(RAW_PLAYS, plays(0), transactions={"topic/0": 4, "topic/1": 7})
-    lake.append(RAW_PLAYS, plays(1), transactions={"topic/1": 9})
+    lake.append(RAW_PLAYS, plays(1), transactions={"topic/1": 9}, since=lake.version(RAW_PLAYS))
     lake.compact(RAW_PLAYS)
     found = [lake.transaction(RAW_PLAYS, app_id) for app_id in ("topic/0", "topic/1", "topic/2")]
     assert found == [4, 9, None]
+
+
+def test_numbers_that_another_has_committed_since_they_were_looked_up_are_not_committed_again(lake: Lake) -> None:
+    lake.append(RAW_PLAYS, plays(0), transactions={"topic/0": 4})
+    since = lake.version(RAW_PLAYS)
+    lake.append(RAW_PLAYS, plays(1), transactions={"topic/0": 5}, since=since)
+    lake.append(RAW_PLAYS, plays(2), transactions={"topic/1": 9}, since=since)  # nobody else's
+    for looked_up in (since, None):
+        with pytest.raises(CommitFailedError):
+            lake.append(RAW_PLAYS, plays(1), transactions={"topic/0": 5}, since=looked_up)
+    assert lake.count(RAW_PLAYS) == 3
 
 
 def test_the_content_hash_is_of_the_rows_whatever_their_order_and_files(lake: Lake, tmp_path: Path) -> None:

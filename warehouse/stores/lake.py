@@ -136,19 +136,34 @@ class Lake:
         *,
         metadata: Mapping[str, Any] | None = None,
         transactions: Mapping[str, int] | None = None,
+        since: int | None = None,
     ) -> None:
         """Add rows in one commit. `transactions` (app id -> number) are committed with them, see `transaction`.
 
-        Raises ValueError where the columns are not the declared ones, and CommitFailedError where another commit
-        overtakes this one: with `transactions` at once, since it may have been theirs.
+        They were looked up in version `since`, or before the table was there: where another has committed one of them
+        after it, nothing is added. Raises ValueError where the columns are not the declared ones, and CommitFailedError
+        where another commit overtakes this one: with `transactions` at once, since it may have been theirs.
         """
+        onto = self._first_of(table, since) if transactions else None
         for attempt in range(APPEND_TRIES):
             try:
-                self._write(table, data, "append", metadata, transactions)
+                self._write(table, data, "append", metadata, transactions, None, onto)
                 return
             except CommitFailedError:  # it raced a replacement: the rows are the same on the new version
                 if transactions or attempt == APPEND_TRIES - 1 or isinstance(data, pa.RecordBatchReader):
                     raise
+
+    def _first_of(self, table: Table, version: int | None) -> DeltaTable:
+        """That version; where it is None, the first, which is made without a row where nobody has made it yet."""
+        if version is None:
+            DeltaTable.create(
+                self.location(table),
+                DeltaSchema.from_arrow(_nullable(table.schema)),
+                mode="ignore",
+                partition_by=[DAY] if table.daily else None,
+                description=table.comment,
+            )
+        return DeltaTable(self.location(table), version=version or 0)
 
     def replace(self, table: Table, data: pa.Table, *, metadata: Mapping[str, Any] | None = None) -> None:
         """Put these rows in place of all there are, in one commit."""

@@ -108,7 +108,12 @@ def land_records(lake: Lake, log: Log, landing: Landing, records: Iterable[Recor
     Raises `LandingGap`, and nothing lands, where others must land before them: `land` brings them all.
     """
     told = list(records)
-    return _persistently(lambda: _commit(lake, log, landing, _following(lake, landing, told)))
+
+    def once() -> Landed:
+        since = lake.version(landing.table)
+        return _commit(lake, log, landing, _following(lake, landing, told), since)
+
+    return _persistently(once)
 
 
 def landed_offsets(lake: Lake, versions: Mapping[str, int | None] | None = None) -> dict[str, int]:
@@ -155,11 +160,12 @@ def _persistently(once: Callable[[], _Made]) -> _Made:
 
 
 def _land_next(lake: Lake, log: Log, landing: Landing) -> tuple[Landed, bool]:
+    since = lake.version(landing.table)  # before the offsets are read: whoever lands them after it is noticed
     waiting = _unlanded(lake, log, landing, EVENTS_A_COMMIT)
-    return _commit(lake, log, landing, waiting), waiting.size >= EVENTS_A_COMMIT
+    return _commit(lake, log, landing, waiting, since), waiting.size >= EVENTS_A_COMMIT
 
 
-def _commit(lake: Lake, log: Log, landing: Landing, waiting: _Waiting) -> Landed:
+def _commit(lake: Lake, log: Log, landing: Landing, waiting: _Waiting, since: int | None) -> Landed:
     if not waiting.ends:
         return Landed()
     letters = _land_letters(lake, waiting)
@@ -167,7 +173,7 @@ def _commit(lake: Lake, log: Log, landing: Landing, waiting: _Waiting) -> Landed
     # Read after the rows: a play told again after an erasure is on the log behind it.
     voids = {} if landing.table == RAW_ERASURES else voided_until(lake, log)
     fresh = without_repeats(lake, landing.table, rows, voids)
-    lake.append(landing.table, fresh, transactions=waiting.ends)
+    lake.append(landing.table, fresh, transactions=waiting.ends, since=since)
     return Landed(int(fresh.num_rows), letters, waiting.missed)
 
 
@@ -175,6 +181,7 @@ def _land_letters(lake: Lake, waiting: _Waiting) -> int:
     """Those that are not there from a try that ended before its rows had landed."""
     if not waiting.letters:
         return 0
+    since = lake.version(RAW_DEADLETTERS)
     landed = {place: _landed(lake, RAW_DEADLETTERS, place) for place in waiting.ends}
     fresh = [
         letter
@@ -183,7 +190,8 @@ def _land_letters(lake: Lake, waiting: _Waiting) -> int:
     ]
     if fresh:
         ends = {place: end for place, end in waiting.ends.items() if end > landed[place]}
-        lake.append(RAW_DEADLETTERS, pa.Table.from_pylist(fresh, RAW_DEADLETTERS.schema), transactions=ends)
+        letters = pa.Table.from_pylist(fresh, RAW_DEADLETTERS.schema)
+        lake.append(RAW_DEADLETTERS, letters, transactions=ends, since=since)
     return len(fresh)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -46,6 +47,14 @@ class OvertakenLake(Lake):
         if table not in self.overtaken:
             self.overtaken.append(table)
             raise CommitFailedError("overtaken")
+
+
+class SharedLake(Lake):
+    """A lake where another process lands the same records whole, just before this one's append begins."""
+
+    def append(self, table: Table, *arguments: Any, **more: Any) -> None:
+        super().append(table, *arguments, **more)
+        super().append(table, *arguments, **more)
 
 
 class SlowLake(Lake):
@@ -175,6 +184,29 @@ def test_a_landing_that_another_overtook_leaves_out_what_has_landed(lake: Lake, 
     told(log, SIGNALS, word("t1", SignalKind.LIKE))
     assert land_all(OvertakenLake(lake.url, []), log) == 0
     assert play_ids(lake) == ["p0", "p1", "p2"]
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_records_that_another_landed_since_the_offsets_were_read_are_not_landed_again(
+    lake: Lake, log: SqliteLog, there: bool
+) -> None:
+    if there:
+        told(log, PLAYS, play("p0"))
+        land_all(lake, log)
+    told(log, PLAYS, play("p1"), play("p2"))
+    land_all(SharedLake(lake.url), log)
+    assert play_ids(lake) == (["p0"] if there else []) + ["p1", "p2"]
+
+
+def test_two_that_land_at_once_land_each_record_once(lake: Lake, log: SqliteLog) -> None:
+    def land_plays(_: int) -> None:
+        land(lake, log, LANDINGS[0])
+
+    for number in range(20):
+        log.append(PLAYS, [play(f"p{number}-{n}", listener_id=f"listener {n}") for n in range(20)])
+        with ThreadPoolExecutor(4) as landers:
+            list(landers.map(land_plays, range(4)))
+    assert lake.count(RAW_PLAYS) == len(set(play_ids(lake))) == 400
 
 
 def test_a_landing_that_is_overtaken_every_time_fails(lake: Lake, log: SqliteLog) -> None:
