@@ -67,7 +67,8 @@ def stream_demo(
     usual = Settings.from_environment().port
     asked = Asked(seconds, listeners, speed, seed, port or (free_port() if answers(usual) else usual))
     home = demo_home(os.environ)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that all is taken down in order
+    for number in (signal.SIGINT, signal.SIGTERM):  # whichever ends it, all is taken down in order
+        signal.signal(number, signal.default_int_handler)
     try:
         if not (home / READY).is_file():
             _prepare(home, asked)
