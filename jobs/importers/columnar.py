@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from jobs.importers.sample import HEAD_BYTES, Sample
 from jobs.importers.told import BATCH_ROWS, MAX_LINE_BYTES, ImportRefused, Unreadable
+from jobs.importers.typed import shown
 from jobs.importers.utf8 import Utf8File
 
 MAGIC = b"PAR1"
@@ -137,7 +138,8 @@ def _csv_slab(batch: pa.RecordBatch, first: int, torn: Sequence[Unreadable]) -> 
 
 
 def _as_json(batch: pa.RecordBatch, position: int) -> str:
-    return json.dumps(batch.slice(position, 1).to_pylist()[0], default=str, ensure_ascii=False)
+    values = {name: shown(batch.column(place), position) for place, name in enumerate(batch.schema.names)}
+    return json.dumps(values, default=str, ensure_ascii=False)
 
 
 def _as_csv(batch: pa.RecordBatch, position: int) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from jobs.importers.columnar import MAGIC, parquet_columns
+from jobs.importers.room import is_full, needing_room
 from jobs.importers.sample import HEAD_BYTES, Sample
 from jobs.importers.told import ImportRefused
 
@@ -17,8 +18,6 @@ CHUNK_BYTES = 1 << 20
 _ZIP_MAGIC = b"PK\x03\x04"
 _EMPTY_ZIP_MAGIC = b"PK\x05\x06"
 _DAMAGES = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,9 @@ class Input:
     alone: bool
 
     def sample(self) -> Sample:
-        """What it is recognised by. Raises `ImportRefused` where it cannot be read or is a damaged Parquet file."""
-        try:
-            with self.path.open("rb") as file:
-                head = file.read(HEAD_BYTES)
-        except OSError as error:
-            raise ImportRefused(f"reading {self.name}: {error.strerror}; wanted a file that can be read") from error
+        """What it is recognised by. Raises `OSError`, and `ImportRefused` where it is a damaged Parquet file."""
+        with self.path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
         if head[: len(MAGIC)] == MAGIC:
             return Sample(self.name, head, True, parquet_columns(self.path, self.name))
         return Sample(self.name, head)
@@ -60,23 +56,48 @@ class Input:
 def inputs(paths: Sequence[Path], scratch: Path, limits: ArchiveLimits = LIMITS) -> Iterator[Input]:
     """The files under those paths, in order of name; members of archives are unpacked into `scratch`.
 
-    Raises `ImportRefused` where a path is not there or an archive is damaged, encrypted, or too large unpacked.
+    Raises `ImportRefused` where a path is not there or cannot be read, and where an archive is damaged, encrypted, or
+    too large unpacked.
     """
     for path in paths:
-        if path.is_dir():
-            for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path))):
-                yield from _file(file, f"{path.name}/{file.relative_to(path).as_posix()}", scratch, limits, alone=False)
-        elif path.is_file():
-            yield from _file(path, path.name, scratch, limits, alone=True)
-        else:
-            raise ImportRefused(f"reading {path}: found nothing there; wanted a file, a folder or a zip archive")
+        with readable(printable(str(path))):
+            yield from _under(path, scratch, limits)
+
+
+def _under(path: Path, scratch: Path, limits: ArchiveLimits) -> Iterator[Input]:
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file() and not _hidden(p.relative_to(path))):
+            yield from _file(file, f"{path.name}/{file.relative_to(path).as_posix()}", scratch, limits, alone=False)
+    elif path.is_file():
+        yield from _file(path, path.name, scratch, limits, alone=True)
+    else:
+        nothing = "found nothing there; wanted a file, a folder or a zip archive"
+        raise ImportRefused(f"reading {printable(str(path))}: {nothing}")
+
+
+def printable(name: str) -> str:
+    """A file's name as text that can be stored and shown: bytes that are no UTF-8, and what cannot be seen, escaped."""
+    text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Raises `ImportRefused` where the system does not let us read on; a full disk is told by others."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise ImportRefused(f"reading {name}: {error.strerror or error}; wanted a file that can be read") from error
 
 
 def _hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _file(path: Path, name: str, scratch: Path, limits: ArchiveLimits, *, alone: bool) -> Iterator[Input]:
+def _file(path: Path, told: str, scratch: Path, limits: ArchiveLimits, *, alone: bool) -> Iterator[Input]:
+    name = printable(told)
     with path.open("rb") as file:
         magic = file.read(4)
     packed = magic in (_ZIP_MAGIC, _EMPTY_ZIP_MAGIC)
@@ -93,14 +114,11 @@ def _members(path: Path, name: str, scratch: Path, limits: ArchiveLimits) -> Ite
             _refuse_unsafe(name, members, limits)
             for number, member in enumerate(sorted(members, key=lambda member: member.filename)):
                 unpacked = scratch / f"{zlib.crc32(name.encode()):08x}-{number}"
-                _unpack(archive, member, unpacked)
-                yield Input(f"{name}/{member.filename}", unpacked, alone=False)
+                with needing_room(f"unpacking {name}", scratch):
+                    _unpack(archive, member, unpacked)
+                yield Input(f"{name}/{printable(member.filename)}", unpacked, alone=False)
                 unpacked.unlink()
     except _DAMAGES as error:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise ImportRefused(
-                f"unpacking {name}: found no space left under {scratch}; wanted room for all that it holds"
-            ) from error
         raise ImportRefused(f"reading {name}: found a damaged zip archive ({error}); wanted a whole one") from error
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from jobs.importers.admission import admitted
 from jobs.importers.formats import BY_NAME, FORMATS, TRACKS, Format
-from jobs.importers.inputs import Input, inputs
+from jobs.importers.inputs import Input, inputs, printable, readable
 from jobs.importers.landing import Landed, land, land_names
+from jobs.importers.room import needing_room, refuse_without_room
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
 from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
@@ -96,14 +97,16 @@ def import_plays(
 
     What a listener erased with everything else is added again; `log` tells of erasures that have not landed yet.
 
-    Raises `ImportRefused` where a file cannot be read, and `LakeLocked` where another process is at work.
+    Raises `ImportRefused` where a file cannot be read or a disk is full, and `LakeLocked` where another process is at
+    work.
     """
-    home.root.mkdir(parents=True, exist_ok=True)
-    with LakeLock(home.lock, purpose="import"), _scratch(home.root) as scratch:
+    with needing_room("importing", home.root), _at_work(home) as scratch:
         staging, reader = _staged(request, scratch, now_ms, progress)
         lake = Lake(home.lake_url)
+        refuse_without_room(staging, lake)
         voids = erased_until(lake) if log is None else voided_until(lake, log)
-        landed = land(staging, lake, import_id=reader.import_id, received_ms=now_ms, voids=voids, scratch=scratch)
+        with needing_room("importing", lake.url):
+            landed = land(staging, lake, import_id=reader.import_id, received_ms=now_ms, voids=voids, scratch=scratch)
         return _summary(reader, landed)
 
 
@@ -146,12 +149,14 @@ def _staged(request: Request, scratch: Path, now_ms: int, progress: Progress | N
 
 
 @contextmanager
-def _scratch(root: Path) -> Iterator[Path]:
-    """A folder for this import; those of imports that were killed go, since under the lock none is alive."""
-    for left_behind in root.glob(f"{_SCRATCH}*"):
-        shutil.rmtree(left_behind)
-    with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=root) as folder:
-        yield Path(folder)
+def _at_work(home: Home) -> Iterator[Path]:
+    """The lake's lock, and a folder for this import; those of imports that were killed go: under it none is alive."""
+    home.root.mkdir(parents=True, exist_ok=True)
+    with LakeLock(home.lock, purpose="import"):
+        for left_behind in home.root.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(left_behind)
+        with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=home.root) as folder:
+            yield Path(folder)
 
 
 @dataclass
@@ -178,6 +183,10 @@ class _Reader:
 
     def read(self, file: Input) -> None:
         """All rows of one file, or a note that no format claims it. Raises `ImportRefused`."""
+        with readable(file.name):
+            self._read(file)
+
+    def _read(self, file: Input) -> None:
         sample = file.sample()
         found = _format_of(file, sample, self.request)
         if found is None:
@@ -250,7 +259,7 @@ def _found(sample: Sample) -> str:
 
 
 def _nothing_found(request: Request, skipped: Sequence[str]) -> str:
-    where = ", ".join(str(path) for path in request.paths)
+    where = ", ".join(printable(str(path)) for path in request.paths)
     found = f"{len(skipped)} files that none of them claims" if skipped else "no files"
     return f"importing {where}: found {found}; wanted {request.format or ', '.join(BY_NAME)}"
 

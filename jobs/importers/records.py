@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
@@ -134,7 +133,7 @@ def time_in(record: Record, field: str, reading: Callable[[str], int | None]) ->
 
 def whole(value: object, scale: int = 1) -> int | None:
     """A JSON number times `scale`, rounded, or None where the value is none or is beyond any time or length."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < MAX_EXACT:  # nor is NaN
         return None
     return round(value * scale) if abs(value * scale) < MAX_EXACT else None
 

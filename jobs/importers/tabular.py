@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from jobs.importers.columnar import EMPTY_ROW, Slab, csv_slabs, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.told import TOLD, ImportRefused, Told, told_table
-from jobs.importers.typed import TIME_UNITS, UNITS_MS, NotAColumn, instant_ms, length_ms, text
+from jobs.importers.typed import TIME_UNITS, UNITS_MS, NotAColumn, instant_ms, length_ms, shown, text
 
 SOURCE = "file"
 OURS = ("track_id", *(name for name in TOLD.names if name != "line"))
@@ -142,7 +142,7 @@ def _with_faults(
     faults = faults or [None] * len(raw)
     wanted = f"a number or time ({theirs.unit or 'ms'})" if ours.endswith("_ms") else "text in UTF-8"
     for position in pc.indices_nonzero(lost).to_pylist():
-        value = raw[position].as_py()
+        value = shown(raw, position)
         if faults[position] is None and not _blank(value):
             faults[position] = f"{ours} is {value!r}"[:200] + f"; wanted {wanted}"
     return faults

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import Told, told_table
-from jobs.importers.typed import instant_ms, length_ms, text
+from jobs.importers.told import ImportRefused, Told, told_table
+from jobs.importers.typed import NotAColumn, instant_ms, length_ms, text
 
 SOURCE = "30music"
 COLUMNS = ("user_id", "song_id", "ts", "playtime")
@@ -24,8 +24,16 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
 
 
 def read(path: Path, reading: Reading) -> Iterator[Told]:
-    """Its rows, a slab at a time."""
-    return map(parse, parquet_slabs(path, reading.name, COLUMNS))
+    """Its rows, a slab at a time. Raises `ImportRefused` where a column is there twice, or is none of numbers."""
+    for name in COLUMNS:
+        if (times := reading.sample.columns.count(name)) > 1:
+            raise ImportRefused(f"reading {reading.name}: found {times} columns {name!r}; wanted one")
+    try:
+        yield from map(parse, parquet_slabs(path, reading.name, COLUMNS))
+    except NotAColumn as error:
+        raise ImportRefused(
+            f"reading {reading.name}: found {error} in one of {', '.join(COLUMNS)}; wanted numbers"
+        ) from error
 
 
 def parse(slab: Slab) -> Told:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +33,10 @@ def text(column: pa.Array) -> pa.Array:
         plain = _decoded(plain)
     if pa.types.is_nested(plain.type):
         raise NotAColumn(f"type {plain.type}")
-    trimmed = pc.utf8_trim_whitespace(plain.cast(pa.string()))
+    try:
+        trimmed = pc.utf8_trim_whitespace(plain.cast(pa.string()))
+    except pa.ArrowInvalid as error:  # times in a zone that nobody knows
+        raise NotAColumn(f"type {plain.type}") from error
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
@@ -40,7 +44,7 @@ def length_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
     """Lengths as whole milliseconds, int64; `unit` is s or ms."""
     plain = _plain(column)
     if pa.types.is_duration(plain.type):
-        return plain.cast(pa.duration("ms"), safe=False).cast(pa.int64())
+        return _in_ms(plain, pa.duration("ms"))
     return _scaled(plain, UNITS_MS[unit])
 
 
@@ -53,7 +57,7 @@ def instant_ms(column: pa.Array, unit: str = "ms") -> pa.Array:
     plain = _plain(column)
     if pa.types.is_timestamp(plain.type) or pa.types.is_date(plain.type):
         zone = plain.type.tz if pa.types.is_timestamp(plain.type) else None
-        return plain.cast(pa.timestamp("ms", zone), safe=False).cast(pa.int64())
+        return _in_ms(plain, pa.timestamp("ms", zone))
     if unit in UNITS_MS:
         return _scaled(plain, UNITS_MS[unit])
     return _each(text(plain), {"iso": iso_ms, "written": written_ms}[unit])
@@ -90,8 +94,25 @@ def written_ms(written: str) -> int | None:
     return iso_ms(written) if scrobbled is None else scrobbled
 
 
+def shown(column: pa.Array, position: int) -> Any:
+    """A value as Python's own, or the text of one for which Python has none, such as a time after the year 9999."""
+    try:
+        return column[position].as_py()
+    except (ValueError, OverflowError, LookupError):  # the last for a time zone that nobody knows
+        return column.slice(position, 1).to_string(skip_new_lines=True).strip("[]")
+
+
+def _in_ms(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Times or lengths as int64 of milliseconds; null where one is too many of them."""
+    if getattr(column.type, "unit", None) == "s":  # the one unit in which int64 holds more than it does of milliseconds
+        return _scaled(column.cast(pa.int64()), UNITS_MS["s"])
+    return column.cast(kind, safe=False).cast(pa.int64())
+
+
 def _plain(column: pa.Array) -> pa.Array:
-    """Without dictionaries, and with the ordinary kind of string."""
+    """Without dictionaries, and with the ordinary kind of string; text where there is no value that tells the kind."""
+    if pa.types.is_null(column.type):
+        return column.cast(pa.string())
     if pa.types.is_dictionary(column.type):
         return _plain(column.dictionary_decode())
     if pa.types.is_large_string(column.type) or pa.types.is_string_view(column.type):
@@ -100,7 +121,13 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+    kinds = (
+        pa.types.is_binary,
+        pa.types.is_large_binary,
+        pa.types.is_binary_view,
+        pa.types.is_fixed_size_binary,
+    )
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
