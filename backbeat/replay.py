@@ -93,7 +93,7 @@ def replay(
     with tempfile.TemporaryDirectory(prefix="backbeat-replay-") as folder:
         try:
             told = read_plays(request, Path(folder), now_ms=now_ms())
-            tally.tracks = import_names(told, settings.home, Path(folder))
+            tally.tracks = import_names(told, settings.home, Path(folder), now_ms=now_ms())
         except (ImportRefused, LakeLocked) as error:
             raise CommandFailed(str(error)) from error
         tally.quarantined = told.summary.quarantined

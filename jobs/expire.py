@@ -10,12 +10,21 @@ from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import landed_offsets
 from warehouse.stores.log import Log
-from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, TABLES
+from warehouse.tables import (
+    RAW_DEADLETTERS,
+    RAW_ERASURES,
+    RAW_IMPRESSIONS,
+    RAW_PLAYS,
+    RAW_QUARANTINE,
+    RAW_SIGNALS,
+    TABLES,
+)
 from warehouse.tail import topic_partition
 
 KEPT_HOURS = 7 * 24  # how far back a table's older versions can be read
 LETTER_DAYS = 90  # how long a dead letter waits to be read after all
-_OF_LISTENERS = (RAW_PLAYS, RAW_SIGNALS, RAW_IMPRESSIONS, RAW_DEADLETTERS)
+QUARANTINE_DAYS = 90  # how long a row that could not be imported waits for somebody to look at it
+_OF_LISTENERS = (RAW_PLAYS, RAW_SIGNALS, RAW_IMPRESSIONS, RAW_DEADLETTERS, RAW_QUARANTINE)
 
 
 def main(run: JobRun) -> None:
@@ -23,6 +32,7 @@ def main(run: JobRun) -> None:
     if run.lake.exists(RAW_ERASURES):
         run.tally.written += forget(run.lake, run.lake.read(RAW_ERASURES))
     run.tally.written += forget_letters(run.lake, run.wiring.clock_ms())
+    run.tally.written += forget_quarantine(run.lake, run.wiring.clock_ms())
     for table in TABLES.values():
         if run.lake.exists(table):
             run.lake.vacuum(table, KEPT_HOURS)
@@ -50,8 +60,14 @@ def forget_letters(lake: Lake, now_ms: int) -> int:
     return lake.delete(RAW_DEADLETTERS, f"received_ms < {now_ms - LETTER_DAYS * DAY_MS}")
 
 
+def forget_quarantine(lake: Lake, now_ms: int) -> int:
+    """Delete the rows that were set aside so long ago; how many. Those of an unknown time wait from now on."""
+    lake.update(RAW_QUARANTINE, "received_ms IS NULL", {"received_ms": str(now_ms)})
+    return lake.delete(RAW_QUARANTINE, f"received_ms < {now_ms - QUARANTINE_DAYS * DAY_MS}")
+
+
 def forget(lake: Lake, erasures: pa.Table) -> int:
-    """Delete the plays, signals, impressions and dead letters that erasures name; how many rows went.
+    """Delete what erasures name of plays, signals, impressions, dead letters and quarantine; how many rows went.
 
     core.plays leaves them out already; this takes them from what it is made of.
     """

@@ -168,8 +168,10 @@ RAW_QUARANTINE = _table(
         Column("line", LONG, "line or row number in it, from 1"),
         Column("reason", TEXT, "what was found and what was wanted"),
         Column("content", TEXT, "the row, its first 1,000 characters"),
+        Column("listener_id", TEXT, "whose row it is, where that can be read", null=True),
+        Column("received_ms", LONG, "when it was set aside, UTC ms; unknown where an older version did so", null=True),
     ],
-    volatile=["import_id"],
+    volatile=["import_id", "received_ms"],
 )
 RAW_DEADLETTERS = _table(
     "raw.deadletters",

@@ -37,15 +37,21 @@ class Admitted:
     quarantined: list[Unreadable]
 
 
-def admitted(told: Told, now_ms: int) -> Admitted:
-    """Rows that can be plays (or tracks), completed with the ids they lack; the others with the reason against each."""
+def admitted(told: Told, now_ms: int, listener: str | None = None) -> Admitted:
+    """Rows that can be plays (or tracks), completed with the ids they lack; the others with the reason against each.
+
+    `listener` is whose the whole file is, where that is known.
+    """
     rows = _completed(told.rows)
-    quarantined = list(told.unreadable)
+    quarantined = [row._replace(listener_id=None if told.of_tracks else listener) for row in told.unreadable]
     reasons = _reasons(rows, told, now_ms)
     if reasons is not None:
         lines = rows["line"].to_pylist()
+        listeners = _nulled(rows["listener_id"], _no_id(rows["listener_id"], 0)).to_pylist()
         quarantined += [
-            Unreadable(lines[i], reason, told.content(i)) for i, reason in enumerate(reasons) if reason is not None
+            Unreadable(lines[i], reason, told.content(i), listeners[i])
+            for i, reason in enumerate(reasons)
+            if reason is not None
         ]
         rows = rows.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
     return Admitted(rows if told.of_tracks else _identified(rows), [_cut(row) for row in quarantined])

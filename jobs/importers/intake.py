@@ -21,11 +21,12 @@ from jobs.importers.staging import Staging
 from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
-from warehouse.stores.lake import Lake
+from warehouse.stores.lake import Lake, OutdatedTable
 from warehouse.stores.landing import voided_until
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import Log
 from warehouse.stores.repeats import erased_until
+from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 
 _SCRATCH = "import-"
 Progress = Callable[[str, int], None]  # told the file at work and the rows read so far, after each batch
@@ -103,6 +104,7 @@ def import_plays(
     with needing_room("importing", home.root), _at_work(home) as scratch:
         staging, reader = _staged(request, scratch, now_ms, progress)
         lake = Lake(home.lake_url)
+        _refuse_outdated(lake)
         refuse_without_room(staging, lake)
         voids = erased_until(lake) if log is None else voided_until(lake, log)
         with needing_room("importing", lake.url):
@@ -127,14 +129,15 @@ def read_plays(request: Request, scratch: Path, *, now_ms: int, progress: Progre
     return ReadPlays(staging, replace(_summary(reader, Landed(0, 0, None, None, 0)), repeated=0))
 
 
-def import_names(told: ReadPlays, home: Home, scratch: Path) -> int:
+def import_names(told: ReadPlays, home: Home, scratch: Path, *, now_ms: int) -> int:
     """Bring what those files tell of tracks, and their bad rows, into the lake, and no play; how many tracks.
 
     Raises `LakeLocked` where another process is at work.
     """
     home.root.mkdir(parents=True, exist_ok=True)
     with LakeLock(home.lock, purpose="import names"):
-        return land_names(told.staging, Lake(home.lake_url), import_id=told.summary.import_id, scratch=scratch)
+        lake = Lake(home.lake_url)
+        return land_names(told.staging, lake, import_id=told.summary.import_id, received_ms=now_ms, scratch=scratch)
 
 
 def _staged(request: Request, scratch: Path, now_ms: int, progress: Progress | None) -> tuple[Staging, _Reader]:
@@ -198,12 +201,12 @@ class _Reader:
         listener = _listener(found, file, self.request)
         reading = Reading(file.name, sample, listener, self.request.source, self.request.columns)
         for told in found.read(file.path, reading):
-            self._stage(told, tally)
+            self._stage(told, tally, listener)
             if self.progress:
                 self.progress(file.name, self.total("rows"))
 
-    def _stage(self, told: Told, tally: FileTally) -> None:
-        checked = admitted(told, self.now_ms)
+    def _stage(self, told: Told, tally: FileTally, listener: str | None) -> None:
+        checked = admitted(told, self.now_ms, listener)
         self.staging.add_quarantine(tally.file, checked.quarantined)
         if told.of_tracks:
             self.staging.add_tracks(checked.rows)
@@ -220,6 +223,14 @@ def _refuse_names(request: Request) -> None:
     for name, most, what in ((request.listener, MAX_ID_CHARS, "listener"), (request.source, MAX_LABEL_CHARS, "source")):
         if name is not None and not (name.isprintable() and 1 <= len(name) <= most):
             raise ImportRefused(f"importing: found --{what} {name!r}; wanted 1 to {most} printable characters")
+
+
+def _refuse_outdated(lake: Lake) -> None:
+    try:
+        for table in (RAW_TRACKS, RAW_QUARANTINE, RAW_PLAYS):
+            lake.refuse_outdated(table)
+    except OutdatedTable as error:
+        raise ImportRefused(f"importing: {error}") from error
 
 
 def _format_of(file: Input, sample: Sample, request: Request) -> Format | None:

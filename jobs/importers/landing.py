@@ -44,16 +44,16 @@ def land(
 
     `voids` says until when each listener has erased everything, UTC ms.
     """
-    tracks = land_names(staging, lake, import_id=import_id, scratch=scratch)
+    tracks = land_names(staging, lake, import_id=import_id, received_ms=received_ms, scratch=scratch)
     with _engine(scratch) as engine:
         return _land_plays(engine, staging.plays, lake, import_id, received_ms, voids, tracks)
 
 
-def land_names(staging: Staging, lake: Lake, *, import_id: str, scratch: Path) -> int:
+def land_names(staging: Staging, lake: Lake, *, import_id: str, received_ms: int, scratch: Path) -> int:
     """All of a staging but its plays: what it tells of tracks, and the rows in quarantine. How many tracks."""
     with _engine(scratch) as engine:
         tracks = _land_tracks(engine, staging.tracks, lake, import_id)
-        _land_quarantine(engine, staging.quarantine, lake, import_id)
+        _land_quarantine(engine, staging.quarantine, lake, import_id, received_ms)
         return tracks
 
 
@@ -100,12 +100,15 @@ def _merged(engine: duckdb.DuckDBPyConnection, which: str) -> pa.RecordBatchRead
     return _reader(engine, f"SELECT {names} FROM merged WHERE {which} ORDER BY source_track_id")  # noqa: S608 - constants
 
 
-def _land_quarantine(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str) -> None:
+def _land_quarantine(
+    engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str, received_ms: int
+) -> None:
     engine.register("held", _rows_of(lake, RAW_QUARANTINE))
     engine.execute(
-        "CREATE TABLE refused AS SELECT ? AS import_id, file, line, reason, content FROM read_parquet(?) "
+        "CREATE TABLE refused AS SELECT ? AS import_id, file, line, reason, content, listener_id, "
+        "?::BIGINT AS received_ms FROM read_parquet(?) "
         "ANTI JOIN (SELECT file, line FROM held WHERE import_id = ?) USING (file, line)",
-        [import_id, str(staged), import_id],
+        [import_id, received_ms, str(staged), import_id],
     )
     if _one(engine, "SELECT count(*) FROM refused")[0]:
         lake.append(RAW_QUARANTINE, _reader(engine, "FROM refused ORDER BY file, line"))

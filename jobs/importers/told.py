@@ -51,11 +51,12 @@ class ImportRefused(Exception):
 
 
 class Unreadable(NamedTuple):
-    """A row that never became one: where it stands, why, and its text."""
+    """A row that never became one: where it stands, why, its text, and whose it is where that can be read."""
 
     line: int
     reason: str
     content: str
+    listener_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jobs.expire import LETTER_DAYS, forget, forget_letters, trimmed
+from jobs.expire import LETTER_DAYS, QUARANTINE_DAYS, forget, forget_letters, forget_quarantine, trimmed
 from tests.jobs.tables import DAY, MIN, MONDAY, day_of, erasure, raw_play, rows_of
 from warehouse.events import PLAYS, Play
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import LANDINGS, land
 from warehouse.stores.sqlite_log import SqliteLog
-from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_PLAYS
+from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_PLAYS, RAW_QUARANTINE
 
 
 def heard(play_id: str, started_ms: int = MONDAY) -> Play:
@@ -96,3 +96,44 @@ def test_dead_letters_go_when_they_have_waited_long_enough(tmp_path: Path) -> No
     assert forget_letters(lake, MONDAY + LETTER_DAYS * DAY) == 0
     assert forget_letters(lake, MONDAY + LETTER_DAYS * DAY + 1) == 1
     assert lake.read(RAW_DEADLETTERS)["log_offset"].to_pylist() == [1]
+
+
+def set_aside(line: int, listener: str | None, received_ms: int | None = MONDAY) -> dict[str, Any]:
+    return {
+        "import_id": "i",
+        "file": "plays.csv",
+        "line": line,
+        "reason": "found nothing, wanted a play",
+        "content": "",
+        "listener_id": listener,
+        "received_ms": received_ms,
+    }
+
+
+def lines(lake: Lake) -> list[int]:
+    return sorted(lake.read(RAW_QUARANTINE)["line"].to_pylist())
+
+
+def test_rows_set_aside_of_a_listener_who_is_forgotten_go_too(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    rows = [set_aside(1, "ada"), set_aside(2, None), set_aside(3, "ada", MONDAY + 2 * DAY), set_aside(4, "bob")]
+    lake.append(RAW_QUARANTINE, rows_of(RAW_QUARANTINE, rows))
+    assert forget(lake, rows_of(RAW_ERASURES, [erasure("ada", received_ms=MONDAY + DAY)])) == 1
+    assert lines(lake) == [2, 3, 4]
+
+
+def test_rows_set_aside_go_when_they_have_waited_long_enough(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    assert forget_quarantine(lake, MONDAY) == 0
+    lake.append(RAW_QUARANTINE, rows_of(RAW_QUARANTINE, [set_aside(1, None), set_aside(2, "ada", MONDAY + DAY)]))
+    assert forget_quarantine(lake, MONDAY + QUARANTINE_DAYS * DAY) == 0
+    assert forget_quarantine(lake, MONDAY + QUARANTINE_DAYS * DAY + 1) == 1
+    assert lines(lake) == [2]
+
+
+def test_rows_set_aside_at_an_unknown_time_wait_from_when_they_are_first_met(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    lake.append(RAW_QUARANTINE, rows_of(RAW_QUARANTINE, [set_aside(1, None, None)]))
+    assert forget_quarantine(lake, MONDAY) == 0
+    assert forget_quarantine(lake, MONDAY + QUARANTINE_DAYS * DAY) == 0
+    assert forget_quarantine(lake, MONDAY + QUARANTINE_DAYS * DAY + 1) == 1

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from tests.jobs.tables import DAY, MONDAY, day_of, raw_play, raw_track, rows_of
-from warehouse.stores.lake import Lake, NoSuchTable, day_after_newest, read
+from warehouse.stores.lake import Lake, NoSuchTable, OutdatedTable, day_after_newest, read
 from warehouse.tables import FEATURES_MATRIX, RAW_PLAYS, RAW_SIGNALS, RAW_TRACKS, TABLES, Table
 
 
@@ -214,6 +214,8 @@ def test_when_a_row_was_told_is_not_its_content_and_all_else_is(tmp_path: Path) 
 def test_a_column_that_was_declared_later_is_added_and_unknown_in_older_rows(lake: Lake) -> None:
     older = replace(RAW_PLAYS, columns=tuple(c for c in RAW_PLAYS.columns if c.name not in {"device", "slot"}))
     lake.append(older, plays(0).select(older.schema.names))
+    with pytest.raises(OutdatedTable, match=r"found raw\.plays without slot, device; .*`backbeat tables migrate` adds"):
+        lake.append(RAW_PLAYS, plays(1))
     assert lake.add_missing_columns(RAW_PLAYS) == ["slot", "device"]
     assert lake.add_missing_columns(RAW_PLAYS) == []
     lake.append(RAW_PLAYS, plays(1, device="phone", slot=3))
@@ -250,6 +252,16 @@ def test_a_row_that_comes_while_its_day_is_rewritten_stays(lake: Lake) -> None:
     busy = BusyLake(lake.url, [plays(0, prefix="late"), plays(0, prefix="later")])
     assert busy.delete(RAW_PLAYS, "play_id = 'p0'") == 1
     assert ids(lake.read(RAW_PLAYS)) == ["late0", "later0", "p1"]
+
+
+def test_rows_go_from_a_table_without_days_and_what_comes_meanwhile_stays(lake: Lake) -> None:
+    lake.append(RAW_TRACKS, rows_of(RAW_TRACKS, [raw_track("s:1"), raw_track("s:2")]))
+    busy = BusyLake(lake.url, [rows_of(RAW_TRACKS, [raw_track(f"s:{late}")]) for late in (8, 9)])
+    assert busy.delete(RAW_TRACKS, "source_track_id = 's:1'") == 1
+    assert busy.update(RAW_TRACKS, "source_track_id IN ('s:2', 's:9')", {"title": "'Loom'"}) == 2
+    found = {row["source_track_id"]: row["title"] == "Loom" for row in lake.read(RAW_TRACKS).to_pylist()}
+    assert found == {"s:2": True, "s:8": False, "s:9": True}
+    assert lake.delete(RAW_TRACKS, "source_track_id = 's:1'") == 0
 
 
 def test_an_update_sets_columns_of_the_rows_that_it_names(lake: Lake) -> None:

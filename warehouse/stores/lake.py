@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, SchemaMismatchError, TableNotFoundError
 
 from warehouse.stores.home import Home
 from warehouse.tables import DAY, TABLES, Table
@@ -32,6 +32,10 @@ APPEND_TRIES = 5
 
 class NoSuchTable(Exception):
     """A table was read that nothing has written yet, or that no declaration names."""
+
+
+class OutdatedTable(Exception):
+    """A table that an older version wrote lacks declared columns; says which, and the command that adds them."""
 
 
 @dataclass(frozen=True)
@@ -169,16 +173,26 @@ class Lake:
         """Put these rows in place of all there are, in one commit."""
         self._write(table, data, "overwrite", metadata, None)
 
-    def add_missing_columns(self, table: Table) -> list[str]:
-        """Add declared columns that the table lacks, all unknown in the rows there are; their names."""
+    def missing_columns(self, table: Table) -> list[str]:
+        """The declared columns that the table lacks, since an older version wrote it; none where it is not there."""
         if not self.exists(table):
             return []
-        delta = DeltaTable(self.location(table))
-        there = set(pa.schema(delta.schema()).names)
-        missing = [field for field in _nullable(table.schema) if field.name not in there]
+        there = set(pa.schema(DeltaTable(self.location(table)).schema()).names)
+        return [name for name in table.schema.names if name not in there]
+
+    def refuse_outdated(self, table: Table) -> None:
+        """Raises `OutdatedTable` where the table lacks declared columns, and so cannot be written to."""
+        if missing := self.missing_columns(table):
+            found = f"found {table.name} without {', '.join(missing)}"
+            raise OutdatedTable(f"{found}; wanted the columns of this version: `backbeat tables migrate` adds them")
+
+    def add_missing_columns(self, table: Table) -> list[str]:
+        """Add declared columns that the table lacks, all unknown in the rows there are; their names."""
+        missing = self.missing_columns(table)
         if missing:
-            delta.alter.add_columns(list(DeltaSchema.from_arrow(pa.schema(missing)).fields))
-        return [field.name for field in missing]
+            fields = pa.schema([_nullable(table.schema).field(name) for name in missing])
+            DeltaTable(self.location(table)).alter.add_columns(list(DeltaSchema.from_arrow(fields).fields))
+        return missing
 
     def compact(self, table: Table) -> int:
         """Merge small files, each day's among themselves; how many files there are fewer."""
@@ -191,14 +205,15 @@ class Lake:
         return len(delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False))
 
     def delete(self, table: Table, where: str) -> int:
-        """Delete the rows of a daily table that an SQL condition names; how many. No commit where there is none.
+        """Delete the rows that an SQL condition names; how many. No commit where there is none.
 
-        Their days are rewritten by us: deltalake's own delete leaves text columns of a type that readers cannot filter.
+        Their days, or all of a table without days, are rewritten by us: deltalake's own delete leaves text columns of a
+        type that readers cannot filter.
         """
         return self._rewrite(table, where, lambda rows: rows.filter(f"NOT coalesce({where}, false)"))
 
     def update(self, table: Table, where: str, values: Mapping[str, str]) -> int:
-        """Set columns to SQL expressions in the rows of a daily table that a condition names; how many."""
+        """Set columns to SQL expressions in the rows that a condition names; how many."""
         columns = [
             f'CASE WHEN {where} THEN {values[name]} ELSE "{name}" END AS "{name}"' if name in values else f'"{name}"'
             for name in table.schema.names
@@ -208,26 +223,27 @@ class Lake:
     def _rewrite(
         self, table: Table, where: str, change: Callable[[duckdb.DuckDBPyRelation], duckdb.DuckDBPyRelation]
     ) -> int:
-        """Put the days of those rows in place anew, and how many rows it is about; what comes meanwhile is kept."""
+        """Put the days of those rows, or all of a table without days, in place anew; how many rows it is about.
+
+        What comes meanwhile is kept.
+        """
         for attempt in range(APPEND_TRIES):
             try:
                 delta = DeltaTable(self.location(table))
             except TableNotFoundError:
                 return 0
             rows = Reading(delta.to_pyarrow_dataset(schema=_nullable(table.schema))).relation()
-            found = dict(rows.filter(where).aggregate(f"{DAY}, count(*)", DAY).fetchall())
+            found, listed = _found(rows.filter(where), table)
             if not found:
                 return 0
-            days = ", ".join(f"'{day}'" for day in sorted(found))
-            listed = f"{DAY} IN ({days})"
-            left = change(rows.filter(listed)).to_arrow_table().select(table.schema.names)
+            left = change(rows.filter(listed or "true")).to_arrow_table().select(table.schema.names)
             try:
                 self._write(table, left, "overwrite", None, None, listed, delta)
             except CommitFailedError:  # rows came to these days since they were read
                 if attempt == APPEND_TRIES - 1:
                     raise
             else:
-                return sum(found.values())
+                return found
         raise AssertionError("the last try returns or raises")
 
     def transaction(self, table: Table, app_id: str, version: int | None = None) -> int | None:
@@ -335,18 +351,22 @@ class Lake:
         wanted = _nullable(table.schema)
         if data.schema.names != wanted.names:
             raise ValueError(f"writing {table.name}: found columns {data.schema.names}, wanted {wanted.names}")
-        write_deltalake(
-            onto or self.location(table),
-            data.cast(wanted),
-            mode=mode,
-            predicate=predicate,
-            partition_by=[DAY] if table.daily else None,
-            description=table.comment,
-            commit_properties=CommitProperties(
-                custom_metadata={USER_METADATA: json.dumps(metadata)} if metadata else None,
-                app_transactions=[Transaction(app, number) for app, number in (transactions or {}).items()],
-            ),
-        )
+        try:
+            write_deltalake(
+                onto or self.location(table),
+                data.cast(wanted),
+                mode=mode,
+                predicate=predicate,
+                partition_by=[DAY] if table.daily else None,
+                description=table.comment,
+                commit_properties=CommitProperties(
+                    custom_metadata={USER_METADATA: json.dumps(metadata)} if metadata else None,
+                    app_transactions=[Transaction(app, number) for app, number in (transactions or {}).items()],
+                ),
+            )
+        except SchemaMismatchError:
+            self.refuse_outdated(table)
+            raise
 
 
 def read(
@@ -380,6 +400,16 @@ def day_after_newest(days: Iterable[date]) -> date | None:
     """The as-of day that takes in every day there is; None where there is none."""
     newest = max(days, default=None)
     return None if newest is None else newest + timedelta(days=1)
+
+
+def _found(rows: duckdb.DuckDBPyRelation, table: Table) -> tuple[int, str | None]:
+    """How many rows there are, and the condition that names their days; None where the table has none."""
+    if not table.daily:
+        (count,) = rows.aggregate("count(*)").fetchall()
+        return count[0], None
+    counts = dict(rows.aggregate(f"{DAY}, count(*)", DAY).fetchall())
+    days = ", ".join(f"'{day}'" for day in sorted(counts))
+    return sum(counts.values()), f"{DAY} IN ({days})"
 
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
