@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from backbeat.output import CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
 from models.artifact import Artifact, artifact_sha256
 from models.base import ModelBroken, TrackId
@@ -72,6 +72,8 @@ def rollback(version: str | None = None, /, *, json: Flag = False) -> None:
         version: Which one; the one before the served one by default.
         json: One JSON document on one line.
     """
+    if version == "":
+        raise BadUsage("the version has no name; leave it out for the one before the served one")
     try:
         target = _registry().rollback(version)
     except (NoSuchVersion, ModelBroken) as error:

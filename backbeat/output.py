@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 FAILED, BAD_USAGE, FAILS_AGAIN, INTERRUPTED = 1, 2, 3, 130  # 130 is what shells expect where Ctrl-C ended a program
+_REPLACED = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *range(0xD800, 0xE000)], "\ufffd")
 PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 
@@ -33,7 +35,7 @@ def console() -> Console:
 
 def notice(text: str) -> None:
     """A remark beside the answer: on standard error, so that `--json` stays alone on standard output."""
-    Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False).print(text, markup=False)
+    Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False).print(printable(text), markup=False)
 
 
 def emit(document: Any) -> None:
@@ -44,7 +46,7 @@ def emit(document: Any) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A table for people; numbers are set to the right, an unknown value (None) is a dash."""
-    drawn = Table(title=title, title_justify="left")
+    drawn = Table(title=escape(printable(title)), title_justify="left")
     numeric = [bool(rows) and all(isinstance(row[i], int | float) for row in rows) for i in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
         drawn.add_column(name, justify="right" if right else "left", overflow="fold")
@@ -60,4 +62,9 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.4g}"
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("[", "\\[")
+    return f"{value:,}" if isinstance(value, int) else escape(printable(str(value)))
+
+
+def printable(text: str) -> str:
+    """The text without what would command a terminal: a title or an id comes from anywhere."""
+    return text.translate(_REPLACED)

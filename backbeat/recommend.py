@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
@@ -19,8 +21,10 @@ from serving.service.lake_charts import LakeCharts
 from serving.service.reader import Reader
 from serving.service.recommending import Question
 from serving.service.shelves import Shelf
-from warehouse.events import MAX_ID_CHARACTERS
+from warehouse.events import MAX_ID_CHARACTERS, Id
 from warehouse.stores.rows import RowsUnavailable
+
+SEEDS = 2**53  # as many as a number of JSON can tell apart
 
 
 def recommend(
@@ -53,6 +57,7 @@ def recommend(
 @contextmanager
 def opened_reader(settings: Settings) -> Iterator[Reader]:
     """What reads rows, models and charts of these settings, the published model loaded. Raises `CommandFailed`."""
+    logging.getLogger("backbeat").addHandler(logging.NullHandler())  # a problem is told once, as the command's failure
     try:
         rows = open_rows(settings)
         try:
@@ -73,9 +78,19 @@ def _question(listener: str, shelf: str, count: int, seed: int | None) -> Questi
         raise BadUsage(f"there is no shelf {shelf!r}; wanted one of {', '.join(Shelf)}")
     if not 1 <= count <= MAX_LIMIT:
         raise BadUsage(f"-n is {count}; wanted 1 to {MAX_LIMIT}")
-    if not 1 <= len(listener) <= MAX_ID_CHARACTERS:
-        raise BadUsage(f"a listener's id has {len(listener)} characters; wanted 1 to {MAX_ID_CHARACTERS}")
-    return Question(listener, Shelf(shelf), count, seed)
+    if seed is not None and not 0 <= seed < SEEDS:
+        raise BadUsage(f"--seed is {seed}; wanted a whole number from 0 to {SEEDS - 1}")
+    return Question(checked_id(listener, "a listener's id"), Shelf(shelf), count, seed)
+
+
+def checked_id(text: str, what: str) -> str:
+    """The id itself, by the rule of the API. Raises `BadUsage`."""
+    try:
+        text.encode()
+        return msgspec.convert(text, Id)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        wanted = f"1 to {MAX_ID_CHARACTERS} characters of UTF-8 that can be printed"
+        raise BadUsage(f"{what}: found {len(text)} characters, {text[:40]!r}; wanted {wanted}") from None
 
 
 def _print(answer: Recommendations) -> None:

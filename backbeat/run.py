@@ -31,7 +31,7 @@ def run(
     plan: str = "daily",
     *,
     as_of: str | None = None,
-    only: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative=())] = (),
+    only: Annotated[tuple[str, ...] | None, Parameter(consume_multiple=True, negative=())] = None,
     reopen: str | None = None,
     dry_run: Flag = False,
     resume: Flag = False,
@@ -133,20 +133,24 @@ def _told(facts: dict[str, Any]) -> str:
     return "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in told.items())
 
 
-def _execution(name: str, as_of: str | None, only: Sequence[str], reopen: str | None) -> Execution:
+def _execution(name: str, as_of: str | None, only: Sequence[str] | None, reopen: str | None) -> Execution:
     plan = _plan(name)
+    return Execution(plan, plan.steps if only is None else _chosen(plan, only), _day(as_of), _days(reopen, plan))
+
+
+def _chosen(plan: Plan, only: Sequence[str]) -> list[Step]:
+    there = ", ".join(step.name for step in plan.steps)
+    if not only:
+        raise BadUsage(f"--only without a step; {plan.name} has {there}")
     if unknown := set(only) - {step.name for step in plan.steps}:
-        raise BadUsage(
-            f"no step {', '.join(sorted(unknown))} in {name}; it has {', '.join(s.name for s in plan.steps)}"
-        )
-    steps = [step for step in plan.steps if not only or step.name in only]
-    return Execution(plan, steps, _day(as_of), _days(reopen, plan))
+        raise BadUsage(f"no step {', '.join(sorted(unknown))} in {plan.name}; it has {there}")
+    return [step for step in plan.steps if step.name in only]
 
 
-def _resumable(name: str, as_of: str | None, only: Sequence[str], reopen: str | None) -> Execution | None:
+def _resumable(name: str, as_of: str | None, only: Sequence[str] | None, reopen: str | None) -> Execution | None:
     """What is left of the last run of the plan; None where nothing is."""
     plan = _plan(name)
-    if only or as_of or reopen:
+    if (only, as_of, reopen) != (None, None, None):
         told = "leave --only, --as-of and --reopen out"
         raise BadUsage(f"--resume goes on with the last run, its day, its steps and what it reopened; {told}")
     return _resumed(plan, open_ledger(Settings.from_environment()))
@@ -178,7 +182,7 @@ def _plan(name: str) -> Plan:
 
 def _day(text: str | None) -> date | None:
     try:
-        return date.fromisoformat(text) if text else None
+        return None if text is None else date.fromisoformat(text)
     except ValueError:
         raise BadUsage(f"--as-of {text!r}; wanted a day such as 2014-12-01") from None
 

@@ -7,11 +7,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
-from backbeat.recommend import opened_reader
+from backbeat.recommend import checked_id, opened_reader
 from backbeat.settings import Settings
 from serving.parameters import MAX_LIMIT
 from serving.service.library import UnknownTrack
-from warehouse.events import MAX_ID_CHARACTERS
 
 
 def similar(
@@ -30,8 +29,7 @@ def similar(
     """
     if not 1 <= n <= MAX_LIMIT:
         raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
-    if not 1 <= len(track) <= MAX_ID_CHARACTERS:
-        raise BadUsage(f"a track's id has {len(track)} characters; wanted 1 to {MAX_ID_CHARACTERS}")
+    checked_id(track, "a track's id")
     with opened_reader(Settings.from_environment()) as reader:
         try:
             answer = reader.library().similar(track, n)

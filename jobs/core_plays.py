@@ -13,6 +13,7 @@ from jobs.run import JobRun
 from warehouse.rules.plays import PLAY_THRESHOLD_MS, SKIPPED, UNKNOWN_TRACK_MS, counts_as_play, same_play
 from warehouse.sources import SOURCES, UNKNOWN_SOURCE
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import LakeBroken
 from warehouse.tables import CORE_PLAYS, CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, Table
 
 # A play just before midnight may be the same as one just after it.
@@ -135,7 +136,7 @@ def renamed_days(lake: Lake) -> set[date]:
         return set()
     try:
         old = lake.read(CORE_TRACKS, version=before)
-    except FileNotFoundError:  # retention has taken that version's files
+    except LakeBroken:  # retention has taken that version's files
         return lake.days(RAW_PLAYS)
     with duckdb.connect() as connection:
         connection.register("old", old)

@@ -8,6 +8,7 @@ streams through DuckDB.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import duckdb
@@ -64,10 +65,11 @@ SELECT source_track_id AS name, catalog.* FROM catalog JOIN tracks USING (track_
 def write_rows(run: JobRun, rows: Rows) -> int:
     """Put a base for every listener and a card for every track; drop those of listeners who are no more.
 
-    Nothing is written where the tables and the landed offsets are those that the rows were made from.
+    Nothing is written where the tables, the landed offsets and the form of rows are those that they were made from.
     """
     offsets = counted_offsets(run.lake)
-    made_from = msgspec.json.encode([run.lake.url, offsets, [run.lake.version(table) for table in _SOURCES]])
+    versions = [run.lake.version(table) for table in _SOURCES]
+    made_from = msgspec.json.encode([run.lake.url, offsets, versions, _form()])
     if rows.get(MADE_FROM, "tables") == made_from:
         return 0
     version = run.wiring.clock_ms()
@@ -77,6 +79,12 @@ def write_rows(run: JobRun, rows: Rows) -> int:
         written += rows.put_many(CATALOG, encoded, version=version)
     rows.put(MADE_FROM, "tables", made_from, version=version)
     return written
+
+
+def _form() -> str:
+    """A hash of the declared fields of rows: another where a newer Backbeat reads other ones."""
+    schema = msgspec.json.schema_components([TasteBase, TrackCard])
+    return blake2b(msgspec.json.encode(schema), digest_size=8).hexdigest()
 
 
 class PublishedFrom(NamedTuple):

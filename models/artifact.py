@@ -28,6 +28,8 @@ from models.transitions import Transitions
 
 FORMAT = 1
 MANIFEST, TRACKS = "artifact.json", "tracks.arrow"
+_OBJECTS = ("configs", "counts", "metrics", "files")
+_KEYS = {"format", "as_of", "split_day", "tracks", *_OBJECTS}
 
 
 class ArtifactBroken(ModelBroken):
@@ -92,9 +94,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = read_json(folder / MANIFEST)
     except ModelBroken as error:
         raise ArtifactBroken(f"loading the artifact in {folder}: {error}") from error
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("files"), dict):
+    if manifest.get("format") != FORMAT:
         found = f"format {manifest.get('format')!r}"
-        raise ArtifactBroken(f"loading the artifact in {folder}: found {found}, wanted {FORMAT} with a list of files")
+        raise ArtifactBroken(f"loading the artifact in {folder}: found {found}, wanted {FORMAT}")
+    if missing := sorted(_KEYS - manifest.keys()) or [k for k in _OBJECTS if not isinstance(manifest[k], dict)]:
+        raise ArtifactBroken(f"loading the artifact in {folder}: its manifest lacks {', '.join(missing)}")
     return manifest
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from warehouse.stores.rows import Rows
+from warehouse.stores.tastes import broken
 from warehouse.taste import CATALOG, TrackCard
 
 KEPT = 200_000
@@ -27,7 +28,7 @@ class Cards:
         found = {track: kept[track] for track in wanted if track in kept}
         if len(found) < len(wanted):
             missing = [track for track in wanted if track not in found]
-            read = {track: _decode(row) for track, row in self._rows.get_many(CATALOG, missing).items()}
+            read = {track: _card(track, row) for track, row in self._rows.get_many(CATALOG, missing).items()}
             found.update(read)
             self._keep(read)
         return found
@@ -50,3 +51,10 @@ class Cards:
         if len(self._kept) + len(read) > KEPT:
             self._kept = {}
         self._kept.update(read)
+
+
+def _card(track: str, row: bytes) -> TrackCard:
+    try:
+        return _decode(row)
+    except msgspec.DecodeError as error:
+        raise broken(CATALOG, track, error) from error

@@ -13,6 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs import core_plays, core_tracks, features_taste
+from jobs.intervals import Days
 from jobs.run import JobRun
 from jobs.serving_rows import write_rows
 from tests.fakes.memory_rows import MemoryRows
@@ -145,3 +146,17 @@ def test_rows_follow_the_tables_and_rest_where_nothing_changed(run: JobRun, log:
     tell(log, [Erasure(listener_id="bob", received_ms=NOON + 2 * DAY, erasure_id="e")])
     assert bring_up(run, log, rows) == 3
     assert [who for who, _ in rows.scan(BASE)] == ["ada"]
+
+
+def test_a_broken_row_comes_right_once_any_day_is_reopened(run: JobRun, log: SqliteLog) -> None:
+    rows = MemoryRows()
+    run.lake.append(RAW_TRACKS, rows_of(RAW_TRACKS, [raw_track("s:0", isrc="USRC17607839")]))
+    tell(log, [play_of("ada", 0)])
+    bring_up(run, log, rows)
+    before = found(rows, "ada")
+    rows.delete(BASE, ["ada"])
+    rows.put(BASE, "ada", b"\xc1", version=1)
+    assert bring_up(run, log, rows) == 0
+    day = max(run.lake.days(CORE_PLAYS))
+    assert bring_up(replace(run, reopened=Days(day, day)), log, rows) > 0
+    assert found(rows, "ada") == before

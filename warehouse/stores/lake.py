@@ -20,6 +20,7 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, SchemaMismatchError, TableNotFoundError
 
 from warehouse.stores.home import Home
+from warehouse.stores.lake_files import LakeBroken, opened
 from warehouse.tables import DAY, TABLES, Table
 
 if TYPE_CHECKING:  # an API that reads a chart carries neither
@@ -48,8 +49,11 @@ class Reading:
     before: date | None = None
 
     def arrow(self) -> pa.Table:
-        """All of it in memory, as Arrow."""
-        return self.dataset.to_table(columns=self.columns, filter=self._chosen())
+        """All of it in memory, as Arrow. Raises `LakeBroken`."""
+        try:
+            return self.dataset.to_table(columns=self.columns, filter=self._chosen())
+        except (OSError, pa.ArrowException) as error:
+            raise LakeBroken.by(error, "reading a table of the lake") from error
 
     def pandas(self) -> pd.DataFrame:
         """All of it in memory, as pandas."""
@@ -94,7 +98,7 @@ class Lake:
     def version(self, table: Table) -> int | None:
         """The newest version, or None where there is none."""
         try:
-            return int(DeltaTable(self.location(table)).version())
+            return int(opened(self.location(table)).version())
         except TableNotFoundError:
             return None
 
@@ -128,7 +132,7 @@ class Lake:
     def dataset(self, table: Table, version: int | None = None) -> ds.Dataset:
         """A pyarrow dataset of one version, the newest by default, in the declared column order."""
         try:
-            delta = DeltaTable(self.location(table), version=version)
+            delta = opened(self.location(table), version)
         except TableNotFoundError as error:
             raise NoSuchTable(f"reading {table.name}: nothing at {self.location(table)} yet") from error
         return delta.to_pyarrow_dataset(schema=_nullable(table.schema))
@@ -177,7 +181,7 @@ class Lake:
         """The declared columns that the table lacks, since an older version wrote it; none where it is not there."""
         if not self.exists(table):
             return []
-        there = set(pa.schema(DeltaTable(self.location(table)).schema()).names)
+        there = set(pa.schema(opened(self.location(table)).schema()).names)
         return [name for name in table.schema.names if name not in there]
 
     def refuse_outdated(self, table: Table) -> None:
@@ -196,12 +200,12 @@ class Lake:
 
     def compact(self, table: Table) -> int:
         """Merge small files, each day's among themselves; how many files there are fewer."""
-        metrics = DeltaTable(self.location(table)).optimize.compact()
+        metrics = opened(self.location(table)).optimize.compact()
         return int(metrics["numFilesRemoved"]) - int(metrics["numFilesAdded"])
 
     def vacuum(self, table: Table, keep_hours: int) -> int:
         """Remove files that no version of the last `keep_hours` needs; how many."""
-        delta = DeltaTable(self.location(table))
+        delta = opened(self.location(table))
         return len(delta.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False))
 
     def delete(self, table: Table, where: str) -> int:
@@ -229,7 +233,7 @@ class Lake:
         """
         for attempt in range(APPEND_TRIES):
             try:
-                delta = DeltaTable(self.location(table))
+                delta = opened(self.location(table))
             except TableNotFoundError:
                 return 0
             rows = Reading(delta.to_pyarrow_dataset(schema=_nullable(table.schema))).relation()
@@ -249,14 +253,14 @@ class Lake:
     def transaction(self, table: Table, app_id: str, version: int | None = None) -> int | None:
         """The last number that was committed for `app_id` with rows of this table, up to `version`."""
         try:
-            return DeltaTable(self.location(table), version=version).transaction_version(app_id)
+            return opened(self.location(table), version).transaction_version(app_id)
         except TableNotFoundError:
             return None
 
     def days(self, table: Table, version: int | None = None) -> set[date]:
         """The days that have a partition; none where the table is not there."""
         try:
-            delta = DeltaTable(self.location(table), version=version)
+            delta = opened(self.location(table), version)
         except TableNotFoundError:
             return set()
         return {date.fromisoformat(part[DAY]) for part in delta.partitions()}
@@ -264,7 +268,7 @@ class Lake:
     def count(self, table: Table, days: Iterable[date] | None = None) -> int:
         """How many rows it holds, or holds on those days: from the log's statistics, no file is read."""
         try:
-            actions = pa.table(DeltaTable(self.location(table)).get_add_actions(flatten=True))
+            actions = pa.table(opened(self.location(table)).get_add_actions(flatten=True))
         except TableNotFoundError:
             return 0
         if days is not None:
@@ -273,12 +277,20 @@ class Lake:
 
     def rows_written(self, table: Table) -> int:
         """How many rows the newest commit added."""
-        metrics = DeltaTable(self.location(table)).history(1)[0].get("operationMetrics", {})
+        metrics = opened(self.location(table)).history(1)[0].get("operationMetrics", {})
         return int(metrics.get("numOutputRows") or metrics.get("num_added_rows") or 0)
 
     def content_hash(self, table: Table) -> str:
-        """A hash of what it holds, whatever the order of its rows, its files, and when they were told."""
-        return hash_of(self.reading(table).relation(), table)
+        """A hash of what it holds, whatever the order of its rows, its files, and when they were told.
+
+        Raises `LakeBroken`.
+        """
+        import duckdb
+
+        try:
+            return hash_of(self.reading(table).relation(), table)
+        except duckdb.Error as error:
+            raise LakeBroken.by(error, f"hashing {table.name} at {self.location(table)}") from error
 
     def changed_days(self, table: Table, since: int | None) -> set[date]:
         """Days whose rows were added or removed after version `since`; all of them where it is None or forgotten.

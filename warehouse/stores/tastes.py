@@ -106,4 +106,10 @@ def _row(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[St
     try:
         return decoder.decode(value)
     except msgspec.DecodeError as error:
-        raise RowsUnavailable(f"row {key!r} of {table} is broken: {error}; `backbeat run` writes bases anew") from error
+        raise broken(table, key, error) from error
+
+
+def broken(table: str, key: str, error: Exception) -> RowsUnavailable:
+    """What is raised for a row that cannot be decoded: which, why, and how it comes right."""
+    mend = "`backbeat run --reopen DAY`, with any day that has plays, writes bases and cards anew"
+    return RowsUnavailable(f"row {key!r} of {table} is broken: {error}; {mend}")

@@ -1,0 +1,251 @@
+"""Commands asked wrongly, or over what is empty, damaged or away: each says so in a line, and ends in 1 or 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from backbeat.cli import main
+from models.registry import POINTER, Registry
+from tests.jobs.tables import MONDAY, day_of, raw_play, rows_of
+from tests.serving.house import TRACKS, artifact, card
+from warehouse.stores.home import Home
+from warehouse.stores.lake import Lake
+from warehouse.stores.sqlite_rows import SqliteRows
+from warehouse.tables import CHARTS_DAILY, FEATURES_TASTE, FEATURES_TRANSITIONS, RAW_PLAYS, Table
+from warehouse.taste import BASE, CATALOG
+
+Backbeat = Callable[..., tuple[int, str, str]]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home with nothing in it."""
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
+    for name in ("BACKBEAT_LAKE", "BACKBEAT_ROWS", "BACKBEAT_LOG"):
+        monkeypatch.delenv(name, raising=False)
+    return Home.from_environment(os.environ)
+
+
+@pytest.fixture
+def backbeat(capsys: pytest.CaptureFixture[str], home: Home) -> Backbeat:  # noqa: ARG001  # it is in the environment
+    def command(*arguments: str) -> tuple[int, str, str]:
+        code: Any = 0
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+        return (code, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def served(home: Home) -> Path:
+    """A published model and its cards; the folder of the version."""
+    registry = Registry(home.models)
+    version = registry.publish(artifact())
+    rows = SqliteRows(home.rows)
+    rows.put_many(CATALOG, {name: msgspec.msgpack.encode(card(name)) for name in TRACKS}, version=1)
+    rows.close()
+    return registry.folder(version)
+
+
+@pytest.fixture
+def lake(home: Home) -> Lake:
+    """Plays of one day, and what is made of them, all in a file each."""
+    lake = Lake(home.lake_url)
+    lake.append(RAW_PLAYS, rows_of(RAW_PLAYS, [raw_play("a", MONDAY)]))
+    taste = {"listener_id": "ada", "track_id": "t", "plays": 1, "skips": 0, "last_play_id": "a"}
+    lake.append(FEATURES_TASTE, rows_of(FEATURES_TASTE, [taste | {"last_started_ms": MONDAY, "day": day_of(MONDAY)}]))
+    lake.append(FEATURES_TRANSITIONS, FEATURES_TRANSITIONS.schema.empty_table())
+    return lake
+
+
+def file_of(lake: Lake, table: Table) -> Path:
+    (file,) = Path(lake.location(table)).rglob("*.parquet")
+    return file
+
+
+def damage_log(lake: Lake, table: Table) -> None:
+    (commit,) = Path(lake.location(table)).glob("_delta_log/*.json")
+    commit.write_text("{nonsense")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["recommend", "ada", "--seed", "-1"], "--seed is -1; wanted a whole number from 0 to"),
+        (["recommend", "ada", "--seed", str(10**30)], "wanted a whole number from 0 to"),
+        (["recommend", ""], "a listener's id: found 0 characters"),
+        (["recommend", "a\nb"], "a listener's id: found 3 characters, 'a\\nb'; wanted 1 to 256"),
+        (["recommend", "a" * 257], "a listener's id: found 257 characters"),
+        (["recommend", "\udce4"], "wanted 1 to 256 characters of UTF-8"),
+        (["similar", "\udce4"], "a track's id: found 1 characters"),
+        (["runs", "--limit", "0"], "--limit is 0; wanted 1 to 10,000"),
+        (["runs", "--limit", str(10**30)], "wanted 1 to 10,000"),
+        (["runs", "--plan", "nightly"], "no plan 'nightly'; there are daily, tables, train, upkeep"),
+        (["models", "rollback", ""], "the version has no name"),
+        (["run", "--only"], "--only without a step; daily has land_events,"),
+        (["run", "--as-of", ""], "--as-of ''; wanted a day such as"),
+        (["run", "--resume", "--only"], "leave --only, --as-of and --reopen out"),
+    ],
+)
+def test_what_cannot_be_meant_is_bad_usage(backbeat: Backbeat, arguments: list[str], told: str) -> None:
+    code, out, err = backbeat(*arguments)
+    assert (code, out) == (2, "")
+    assert told in err.replace("\n", " ")
+
+
+def test_an_empty_home_has_no_runs_and_no_models(backbeat: Backbeat) -> None:
+    assert json.loads(backbeat("runs", "--json")[1]) == {"runs": []}
+    assert json.loads(backbeat("models", "list", "--json")[1]) == {"published": None, "models": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["similar", "t"], "There is no track 't'."),
+        (["evaluate"], "reading features.taste: nothing at"),
+        (["models", "rollback"], "no version was published before the first"),
+        (["models", "diff", "a", "b"], "looking for model a"),
+    ],
+)
+def test_over_an_empty_home_what_is_missing_is_named(backbeat: Backbeat, arguments: list[str], told: str) -> None:
+    code, out, err = backbeat(*arguments)
+    assert (code, out) == (1, "")
+    assert told in err
+
+
+@pytest.mark.usefixtures("served")
+def test_brackets_in_an_id_are_no_markup(backbeat: Backbeat) -> None:
+    code, out, _ = backbeat("recommend", "[/red]x")
+    assert code == 0
+    assert "discover for [/red]x" in out
+
+
+def test_a_title_cannot_command_the_terminal(backbeat: Backbeat, home: Home, served: Path) -> None:
+    assert served.is_dir()
+    rows = SqliteRows(home.rows)
+    named = msgspec.structs.replace(card(TRACKS[0]), title="\x1b[2J\x9b1mSong\r")
+    rows.put(CATALOG, TRACKS[0], msgspec.msgpack.encode(named), version=2)
+    rows.close()
+    out = backbeat("recommend", "ada", "--shelf", "popular")[1]
+    assert "\ufffd[2J\ufffd1mSong\ufffd" in out
+    assert not {"\x1b", "\x9b", "\r"} & set(out)
+
+
+def flip(version: Path) -> None:
+    arrays = version / "als" / "arrays.npz"
+    arrays.write_bytes(b"\0" + arrays.read_bytes()[1:])
+
+
+MODEL_DAMAGE: dict[str, Callable[[Path], object]] = {
+    "a torn pointer": lambda version: (version.parent / POINTER).write_text("{"),
+    "a pointer that is a list": lambda version: (version.parent / POINTER).write_text("[1]"),
+    "no such version": shutil.rmtree,
+    "a torn manifest": lambda version: (version / "artifact.json").write_text('{"format": 1'),
+    "a manifest without its parts": lambda version: (version / "artifact.json").write_text('{"format": 1}'),
+    "another byte": flip,
+    "an empty file": lambda version: (version / "tracks.arrow").write_bytes(b""),
+}
+
+
+@pytest.mark.parametrize("damage", MODEL_DAMAGE)
+def test_a_damaged_model_is_named_once_and_nothing_is_answered(backbeat: Backbeat, served: Path, damage: str) -> None:
+    MODEL_DAMAGE[damage](served)
+    for arguments in (["recommend", "ada"], ["similar", TRACKS[0]]):
+        code, out, err = backbeat(*arguments)
+        assert (code, out) == (1, "")
+        assert err.startswith("backbeat: ")
+        assert str(served.parent) in err
+        assert err.count("\n") == 1
+
+
+def test_models_without_a_whole_manifest_are_not_listed(backbeat: Backbeat, served: Path) -> None:
+    (served / "artifact.json").write_text('{"format": 1, "files": {}}')
+    code, out, err = backbeat("models", "list")
+    assert (code, out) == (1, "")
+    assert "its manifest lacks as_of, configs, counts" in err
+
+
+@pytest.mark.usefixtures("served")
+@pytest.mark.parametrize(("table", "key"), [(BASE, "ada"), (CATALOG, TRACKS[0])])
+def test_a_broken_row_is_named_with_what_mends_it(backbeat: Backbeat, home: Home, table: str, key: str) -> None:
+    rows = SqliteRows(home.rows)
+    rows.put(table, key, b"\xc1", version=2)
+    rows.close()
+    code, out, err = backbeat("recommend", "ada", "--shelf", "popular")
+    assert (code, out) == (1, "")
+    assert f"row '{key}' of {table} is broken" in err
+    assert "`backbeat run --reopen DAY`" in err
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["run", "upkeep"], ["run", "--resume"]])
+def test_a_ledger_that_cannot_be_opened_is_named(backbeat: Backbeat, home: Home, arguments: list[str]) -> None:
+    home.runs.mkdir(parents=True)
+    code, out, err = backbeat(*arguments)
+    assert (code, out) == (1, "")
+    assert f"the run ledger {home.runs}: unable to open database file" in err
+
+
+def test_a_ledger_that_is_none_is_named(backbeat: Backbeat, home: Home) -> None:
+    home.runs.write_bytes(b"no database" * 100)
+    code, _, err = backbeat("runs")
+    assert code == 1
+    assert f"the run ledger {home.runs}: file is not a database" in err
+
+
+def test_a_home_that_is_a_file_is_named(
+    backbeat: Backbeat, home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "file"))
+    for arguments in (["runs"], ["run"], ["recommend", "ada"], ["similar", "t"]):
+        code, _, err = backbeat(*arguments)
+        assert code == 1
+        assert str(home.root / "file") in err
+
+
+def test_a_table_that_lacks_a_file_ends_a_process_with_a_line_and_not_with_a_crash(lake: Lake, home: Home) -> None:
+    file_of(lake, RAW_PLAYS).unlink()
+    command = [sys.executable, "-m", "backbeat", "tables", "list", "--hashes"]
+    environment = os.environ | {"BACKBEAT_HOME": str(home.root)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"backbeat: hashing raw.plays at {lake.location(RAW_PLAYS)}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_truncated_file_ends_an_evaluation_with_a_line(backbeat: Backbeat, lake: Lake) -> None:
+    file_of(lake, FEATURES_TASTE).write_bytes(b"PAR1")
+    code, out, err = backbeat("evaluate")
+    assert (code, out) == (1, "")
+    assert "reading a table of the lake: Could not open Parquet" in err
+
+
+@pytest.mark.parametrize("arguments", [["run", "upkeep"], ["run", "train"], ["tables", "list"]])
+def test_a_damaged_log_of_a_table_is_told_in_a_line(backbeat: Backbeat, lake: Lake, arguments: list[str]) -> None:
+    damage_log(lake, RAW_PLAYS)
+    code, out, err = backbeat(*arguments)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert f"opening the table at {lake.location(RAW_PLAYS)}: " in err
+
+
+def test_a_damaged_chart_is_told_in_a_line(backbeat: Backbeat, lake: Lake) -> None:
+    lake.append(CHARTS_DAILY, CHARTS_DAILY.schema.empty_table())
+    damage_log(lake, CHARTS_DAILY)
+    code, out, err = backbeat("recommend", "ada", "--shelf", "popular")
+    assert (code, out) == (1, "")
+    assert "charts.daily" in err
