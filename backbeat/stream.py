@@ -64,11 +64,12 @@ ALL = (*FEATURES, SINK)
 def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metrics_port: int, rows_kept: int) -> None:
     from streaming.workers.app import WorkerConfig
     from streaming.workers.run import run_worker
+    from streaming.workers.standstill import watch
 
     rows = open_rows(settings)
     folder = settings.home.root / "stream" / feature / worker
     log.make(FEATURES[feature].topics)
-    log.close()
+    watch(FEATURES[feature], log)
     config = WorkerConfig(log.bootstrap, folder, worker, metrics_port, rows_kept=rows_kept)
     run_worker(FEATURES[feature], rows, config, now_ms)
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions
-from confluent_kafka.admin import AdminClient
-
 from drills.crowd import Accepted
-from drills.faults import GROUP_PREFIX
-from drills.house import House, await_true
-from streaming.features import FEATURES, Feature
+from drills.house import ROOT, House, HouseBroken, await_true
+from streaming.features import FEATURES, Feature, group_of
 from streaming.mover import Told
-from tests.fakes.memory_rows import MemoryRows
 from warehouse.events import PLAYS, TOPICS, Play, Topic
+from warehouse.stores.kafka_log import KafkaLog
 from warehouse.stores.landing import landed_offsets
 from warehouse.stores.log import Log
+from warehouse.stores.memory_rows import MemoryRows
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import Tastes
 from warehouse.tables import RAW_PLAYS
@@ -38,6 +38,7 @@ class Books:
     landed: int
     listeners: int
     rows: int
+    compared: int  # plays, tastes, opinions and sessions held against Spark's
     findings: tuple[str, ...]
 
 
@@ -64,28 +65,58 @@ def checked(house: House, accepted: Accepted) -> Books:
             differ, count = different_rows(feature, rows, again)
             compared += count
             findings += _named(f"rows of {feature.name} that differ from a replay", differ)
-    return Books(len(accepted.plays), len(on_the_log), sum(landed.values()), len(listeners), compared, tuple(findings))
+    told = _asked(house, "ledger")
+    if told["difference"]:
+        findings.append(f"the ledger's difference is {told['difference']}: {told['total']}")
+    parity = _asked(house, "parity", "--now")
+    if parity["mismatches"]:
+        findings.append(f"{parity['mismatches']} mismatches between rows and Spark: {parity['differences'][:SHOWN]}")
+    return Books(
+        accepted=len(accepted.plays),
+        logged=len(on_the_log),
+        landed=sum(landed.values()),
+        listeners=len(listeners),
+        rows=compared,
+        compared=parity["compared"],
+        findings=tuple(findings),
+    )
 
 
-def await_caught_up(house: House, log: Log) -> None:
-    """Until every worker has acknowledged all of the log, and the sink has landed it."""
-    admin = AdminClient({"bootstrap.servers": house.broker.address})
+def _asked(house: House, *command: str) -> Any:
+    """What a command of Backbeat says, as its users would ask it. Raises `HouseBroken` where it says nothing."""
+    asked = [sys.executable, "-m", "backbeat", *command, "--json"]
+    done = subprocess.run(asked, env=house.environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise HouseBroken(f"`backbeat {' '.join(command)}` ended with status {done.returncode}: {done.stderr[-500:]}")
+    return json.loads(done.stdout)
+
+
+def await_caught_up(house: House, log: KafkaLog) -> None:
+    """Until every worker has acknowledged all of the log, and the sink has landed it. Raises `HouseBroken`."""
+    left: list[str] = []
 
     def caught_up() -> bool:
-        ends = {topic_partition(t.name, p): end for t in TOPICS for p, end in log.end(t).items() if end >= 0}
-        if any(landed_offsets(house.lake).get(place, -1) < end for place, end in ends.items()):
-            return False
-        for feature in FEATURES.values():
-            group = GROUP_PREFIX + feature.name
-            told = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(20)
-            done = {topic_partition(p.topic, p.partition): p.offset for p in told.topic_partitions or ()}
-            topics = {topic.name for topic in feature.topics}
-            mine = {place: end for place, end in ends.items() if place.rpartition("/")[0] in topics}
-            if any(done.get(place, 0) <= end for place, end in mine.items()):
-                return False
-        return True
+        nonlocal left
+        house.tend()
+        left = behind(house, log)
+        return not left
 
-    await_true(caught_up, "the workers and the sink to catch up")
+    await_true(caught_up, lambda: f"the workers and the sink to catch up; behind are {', '.join(left)}")
+
+
+def behind(house: House, log: KafkaLog) -> list[str]:
+    """Who has not seen which place of the log to its end, and how far they are."""
+    ends = {topic_partition(t.name, p): end for t in TOPICS for p, end in log.end(t).items() if end >= 0}
+    landed = landed_offsets(house.lake)
+    late = [
+        f"sink {place} {landed.get(place, -1)} of {end}" for place, end in ends.items() if landed.get(place, -1) < end
+    ]
+    for feature in FEATURES.values():
+        done = log.acknowledged(group_of(feature), feature.topics)
+        late += [
+            f"{feature.name} {at} {offset} of {ends[at]}" for at, offset in done.items() if offset < ends.get(at, -1)
+        ]
+    return late
 
 
 def records(log: Log, topic: Topic) -> Iterator[Told]:

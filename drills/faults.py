@@ -15,9 +15,8 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from drills.house import House, await_true
-from streaming.features import FEATURES
+from streaming.features import FEATURES, group_of
 
-GROUP_PREFIX = "backbeat-"
 OUT_SECONDS = 8.0  # longer than the time after which Kafka takes a silent worker for dead
 FULL_SECONDS = 6.0  # the sink tries to land a few times
 
@@ -96,7 +95,7 @@ def replay(house: House, random: Random) -> None:
 def rewind(house: House, feature: str) -> None:
     """Move a consumer group without members back to the beginning."""
     admin = AdminClient({"bootstrap.servers": house.broker.address})
-    group = GROUP_PREFIX + feature
+    group = group_of(FEATURES[feature])
     places = [
         TopicPartition(topic.name, partition, 0)
         for topic in FEATURES[feature].topics

@@ -77,6 +77,11 @@ class Process:
     log_path: Path
     process: subprocess.Popen[bytes] | None = field(default=None)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was started, and has come to an end that nobody asked for."""
+        return self.process is not None and self.process.poll() is not None
+
     def start(self) -> None:
         """Start it; it may need a while to be of use."""
         with self.log_path.open("ab") as log:
@@ -170,6 +175,12 @@ class House:
         process.start()
         return process
 
+    def tend(self) -> None:
+        """Start again the workers that have ended by themselves, as `backbeat stream` does."""
+        for worker in self.workers.values():
+            if worker.has_ended:
+                worker.start()
+
     def end_others(self) -> None:
         """Stop what `another` started."""
         for process in self._more:
@@ -236,10 +247,10 @@ def _small_disk(at: Path) -> Iterator[None]:
         subprocess.run(["/bin/umount", at], check=True)
 
 
-def await_true(reached: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
-    """Look again and again. Raises `HouseBroken` where it isn't reached in time."""
+def await_true(reached: Callable[[], bool], what: str | Callable[[], str], seconds: float = READY_SECONDS) -> None:
+    """Look again and again. Raises `HouseBroken`, with what was waited for, where it isn't reached in time."""
     deadline = time.monotonic() + seconds
     while not reached():
         if time.monotonic() > deadline:
-            raise HouseBroken(f"waited {seconds:g} s for {what}")
+            raise HouseBroken(f"waited {seconds:g} s for {what if isinstance(what, str) else what()}")
         time.sleep(0.1)

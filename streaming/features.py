@@ -28,6 +28,11 @@ class Feature:
     mover: Callable[[Rows, int], Mover[Any]]
 
 
+def group_of(feature: Feature) -> str:
+    """The consumer group of its workers on Kafka."""
+    return f"backbeat-{feature.name}"
+
+
 def taste(rows: Rows, keeps: int = 0) -> Mover[Any]:
     """Plays, signals and erasures into the tail of each listener's taste."""
     settler = Settler(Tastes(rows))

@@ -16,9 +16,10 @@ from typing import Any
 
 import faust
 
-from streaming.features import Feature
+from streaming.features import Feature, group_of
 from streaming.mover import Mover, Told
 from streaming.workers.meter import BEAT_SECONDS, Meter
+from streaming.workers.sharing import DeclaredShares
 from warehouse.events import TOPICS
 from warehouse.frames import decoded
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -48,7 +49,7 @@ class WorkerConfig:
 def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig) -> faust.App:
     """The Faust app of one feature, over these rows."""
     app = faust.App(
-        f"backbeat-{feature.name}",
+        group_of(feature),
         broker=f"kafka://{config.bootstrap}",
         datadir=str(config.folder),
         store="memory://",
@@ -62,6 +63,7 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
         stream_recovery_delay=0.0,
         stream_wait_empty=False,
         worker_redirect_stdouts=False,
+        PartitionAssignor=DeclaredShares,
     )
     mover = feature.mover(rows, config.rows_kept)
     records = app.topic(
@@ -84,9 +86,13 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
             for event in events:
                 event.ack()
 
-    @app.on_partitions_revoked.connect(weak=False)
     async def forget(*_: Any, **__: Any) -> None:
-        mover.forget()  # another worker writes those rows now
+        mover.forget()
+
+    # Another worker writes those rows once they are revoked. A batch under way keeps rows after that, so that they are
+    # forgotten again before the first record of partitions that come, or come back.
+    app.on_partitions_revoked.connect(forget, weak=False)
+    app.on_partitions_assigned.connect(forget, weak=False)
 
     @app.timer(BEAT_SECONDS)  # type: ignore[untyped-decorator]  # Faust leaves its timers untyped
     async def beat() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from warehouse.events import TOPICS, Event, Topic
@@ -21,6 +21,7 @@ from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.kafka_reader import Reader
 from warehouse.stores.kafka_sender import Sender, reason_of
 from warehouse.stores.log import LogUnavailable, Record, framed, now_ms
+from warehouse.tail import topic_partition
 
 PATIENCE_SECONDS = 5.0  # how long any call waits for the brokers, all in all: one restarts within it
 LINGER_SECONDS = 0.002
@@ -90,6 +91,18 @@ class KafkaLog:
         with self._asking(f"find the end of {topic.name}") as left:
             ends = self._everywhere(topic, OffsetSpec.latest(), left)
         return {partition: following - 1 for partition, following in ends.items()}
+
+    def acknowledged(self, group: str, topics: Sequence[Topic]) -> dict[str, int]:
+        """The last offset that a consumer group is done with, by `topic/partition`; -1 where it has said nothing."""
+        names = {self._name(topic): topic for topic in topics}
+        with self._asking(f"ask how far {group} is") as left:
+            asked = self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group)], request_timeout=left()
+            )
+            told = asked[group].result(left()).topic_partitions or ()
+        done = {topic_partition(topic.name, partition): -1 for topic in topics for partition in range(topic.partitions)}
+        known = [place for place in told if place.topic in names and place.offset >= 0]
+        return done | {topic_partition(names[p.topic].name, p.partition): p.offset - 1 for p in known}
 
     def check(self) -> None:
         """Find out whether every partition has a leader, which would take an append."""
