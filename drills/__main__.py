@@ -22,6 +22,7 @@ from drills.crowd import Accepted, Crowd
 from drills.faults import FAULTS, Fault, may_mount
 from drills.house import House, lived_in
 
+ROUNDS_A_HOUSE = 10  # the books are about all that a house was ever told
 LOAD_SECONDS = (1.0, 3.0)  # before a fault, and after it
 
 
@@ -83,15 +84,17 @@ def run_round(house: House, drill: Round, before: Accepted) -> dict[str, Any]:
 
 
 def run(count: int, seed: int, names: Sequence[str], folder: Path) -> int:
-    """Run the rounds over one house; how many found something. A line of JSON a round."""
+    """Run the rounds, a new house after every few; how many found something. A line of JSON a round."""
     found = 0
-    accepted = Accepted()
-    with lived_in(folder, small_lake="full-disk" in names) as house:
-        for drill in rounds(count, seed, names):
-            told = run_round(house, drill, accepted)
-            sys.stdout.write(json.dumps(told) + "\n")
-            sys.stdout.flush()
-            found += bool(told["findings"])
+    planned = rounds(count, seed, names)
+    for first in range(0, count, ROUNDS_A_HOUSE):
+        accepted = Accepted()
+        with lived_in(folder / f"from-round-{first}", small_lake="full-disk" in names) as house:
+            for drill in planned[first : first + ROUNDS_A_HOUSE]:
+                told = run_round(house, drill, accepted)
+                sys.stdout.write(json.dumps(told) + "\n")
+                sys.stdout.flush()
+                found += bool(told["findings"])
     return found
 
 
