@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run serve stream-demo drill test test-all check format bench airflow notebooks servers lock lock-check clean
+.PHONY: help install run serve stream-demo drill test test-all check format bench bench-stream airflow notebooks servers lock lock-check clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,11 +34,14 @@ stream-demo: install ## Kafka, workers and the API, a crowd that plays, a live p
 airflow: install .venv-airflow/.synced ## the scheduler and its page, until Ctrl-C
 	@$(RUN) -m deploy.local.airflow
 
-bench: install ## the benchmarks, each beside its peer; writes bench/results
+bench: install servers .venv-quixstreams/.synced ## the benchmarks, each beside its peer; writes bench/results
 	@$(RUN) -m bench
 
 drill: install servers ## faults injected under load on real servers, the books checked after each (ROUNDS=20 SEED=1)
 	@$(RUN) -m drills --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
+
+bench-stream: install servers .venv-quixstreams/.synced ## the benchmarks of the stream alone
+	@$(RUN) -m bench stream-throughput stream-freshness stream-recovery
 
 # ---- what keeps it right
 

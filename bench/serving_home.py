@@ -20,6 +20,7 @@ from models.repeat import fit_repeat
 from models.transitions import fit_transitions
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS
 from warehouse.stores.home import Home
+from warehouse.stores.rows import Rows
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.taste import BASE, CATALOG, RECENT_PLAYS, Entry, Heard, TasteBase, TrackCard
 
@@ -47,8 +48,8 @@ def plays_of(data: Path) -> PlayColumns:
     return _ordered(listeners, tracks, table["ts"].to_numpy().astype(np.int64) * 1_000, "30music")
 
 
-def make_home(home: Home, plays: PlayColumns) -> list[str]:
-    """Fit, publish, and write each listener's taste and each track's card; the listeners."""
+def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list[str]:
+    """Fit, publish, and write tastes and cards, to the home's rows or to others; the listeners."""
     history = History.from_plays(plays.listeners, plays.tracks, plays.started_ms)
     as_of = history.span()[1]
     known = history.known_before(as_of)
@@ -63,7 +64,7 @@ def make_home(home: Home, plays: PlayColumns) -> list[str]:
         fit_transitions(learned),
     )
     Registry(home.models).publish(artifact)
-    rows = SqliteRows(home.rows)
+    rows = store or SqliteRows(home.rows)
     bases = _bases(plays)
     rows.put_many(BASE, {who: msgspec.msgpack.encode(base) for who, base in bases.items()}, version=1)
     cards = (TrackCard(track, f"Title of {track}", f"Artist of {track}", "Album") for track in artifact.catalog.ids)

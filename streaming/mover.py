@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
@@ -29,7 +30,7 @@ class Mover(Generic[Row]):
     Rows go forward only: where another has written a row meanwhile, it is read again and folded into. Up to `keeps`
     rows are kept from one call to the next. Keep none where others write the same rows and fold other records: kept
     rows are right as long as whoever reads a place of the log reads all of it, from what was last acknowledged.
-    `forgets` is called for each event before its rows move. Methods raise `RowsUnavailable`.
+    `forgets` is called for each record before its rows move. Threads take turns. Methods raise `RowsUnavailable`.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Mover(Generic[Row]):
         *,
         keeps: int = 0,
         finish: Finish[Row] | None = None,
-        forgets: Callable[[Event, str, int], object] | None = None,
+        forgets: Callable[[Told], object] | None = None,
     ) -> None:
         self._fold = fold
         self._rows = rows
@@ -47,6 +48,7 @@ class Mover(Generic[Row]):
         self._finish = finish
         self._forgets = forgets
         self._kept: dict[str, Row] = {}
+        self._turn = threading.Lock()
 
     @property
     def table(self) -> str:
@@ -55,6 +57,10 @@ class Mover(Generic[Row]):
 
     def advance(self, told: Iterable[Told]) -> int:
         """Fold records, in order of offset within each place; how many rows that moved."""
+        with self._turn:
+            return self._advance(told)
+
+    def _advance(self, told: Iterable[Told]) -> int:
         left: Mapping[str, Sequence[Told]] = self._by_row(told)
         moved = 0
         while left:
@@ -67,18 +73,20 @@ class Mover(Generic[Row]):
         return moved
 
     def forget(self) -> None:
-        """Keep no row: others may have written them."""
-        self._kept.clear()
+        """Keep no row, once what is under way is done: others may have written them."""
+        with self._turn:
+            self._kept.clear()
 
     def _by_row(self, told: Iterable[Told]) -> dict[str, list[Told]]:
         """Each row's events, by record."""
         keys = self._fold.keys
         rows: dict[str, list[Told]] = {}
-        for place, offset, events in told:
+        for record in told:
+            place, offset, events = record
+            if self._forgets is not None:
+                self._forgets(record)
             touched: dict[str, list[Event]] = {}
             for event in events:
-                if self._forgets is not None:
-                    self._forgets(event, place, offset)
                 for key in keys(event, place):
                     if key in touched:
                         touched[key].append(event)

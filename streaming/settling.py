@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from streaming.folds.taste import compacted
-from warehouse.events import Erasure, Event
+from streaming.folds.taste import compacted, tells_erasures
+from streaming.mover import Told
+from warehouse.events import Erasure
 from warehouse.reading import settled_base
 from warehouse.stores.tastes import Tastes
 from warehouse.taste import TASTE_TAIL, TasteTail
@@ -33,7 +34,10 @@ class Settler:
         self._tastes.settle(listener_id, settled_base(base, short, named))
         return TasteTail(short.seen, settled=True)
 
-    def forget(self, event: Event, place: str, offset: int) -> None:
-        """Delete the bases of a listener who erased everything, before the tail says so; raises `RowsUnavailable`."""
-        if isinstance(event, Erasure) and event.play_id is None:
-            self._tastes.forget(event.listener_id, place, offset)
+    def forget(self, record: Told) -> None:
+        """Delete the bases of listeners who erased everything, before their tails say so; raises `RowsUnavailable`."""
+        if not tells_erasures(record.place):
+            return
+        for event in record.events:
+            if isinstance(event, Erasure) and event.play_id is None:
+                self._tastes.forget(event.listener_id, record.place, record.offset)

@@ -77,14 +77,12 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
     @app.agent(records, name=feature.name)
     async def keep(stream: faust.StreamT[bytes]) -> None:
         taking: Any = stream  # its declared type lacks the way to take without acknowledging
+        under_way: asyncio.Task[None] | None = None
         async for events in taking.noack_take(config.take, within=config.within_seconds):
-            try:
-                await _moved(mover, meter, [event.message for event in events])
-            except Exception:
-                _log.exception("%s: a fold failed; nothing of its batch was acknowledged", feature.name)
-                os._exit(CRASHED)  # whoever started this process starts it again: no record is left out
-            for event in events:
-                event.ack()
+            told = list(_told(event.message for event in events))  # while the batch before it is being written
+            if under_way is not None:
+                await under_way
+            under_way = asyncio.create_task(_kept(feature, mover, meter, events, told))
 
     async def forget(*_: Any, **__: Any) -> None:
         mover.forget()
@@ -101,20 +99,25 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
     return app
 
 
-async def _moved(mover: Mover[Any], meter: Meter, messages: Sequence[Any]) -> None:
-    """Until the rows are in the store: while it is away, the records wait."""
-    told = list(_told(messages))
+async def _kept(
+    feature: Feature, mover: Mover[Any], meter: Meter, events: Sequence[faust.EventT[bytes]], told: Sequence[Told]
+) -> None:
+    """Fold a batch, and acknowledge it once its rows are in the store; while that is away, the records wait."""
     attempt = 0
     while True:
         try:
-            mover.advance(told)
+            await asyncio.to_thread(mover.advance, told)  # it waits for the store, mostly
+            break
         except RowsUnavailable as error:
             _log.error("%s; trying again", error)
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
             attempt += 1
-        else:
-            meter.moved(told, oldest_ms=min(int(message.timestamp * 1_000) for message in messages))
-            return
+        except Exception:
+            _log.exception("%s: a fold failed; nothing of its batch was acknowledged", feature.name)
+            os._exit(CRASHED)  # whoever started this process starts it again: no record is left out
+    meter.moved(told, oldest_ms=min(int(event.message.timestamp * 1_000) for event in events))
+    for event in events:
+        event.ack()
 
 
 def _told(messages: Iterable[Any]) -> Iterable[Told]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import io
 import logging
 from collections.abc import Callable
 
@@ -14,6 +16,9 @@ from streaming.workers.app import WorkerConfig, feature_app
 from streaming.workers.meter import Meter, serve_metrics
 from warehouse.stores.rows import Rows
 
+# A fold makes objects by the thousand and hardly a cycle: Python's own 700 would look for some many times a batch.
+COLLECT_AFTER = (50_000, 20, 20)
+
 
 def run_worker(feature: Feature, rows: Rows, config: WorkerConfig, clock: Callable[[], int]) -> None:
     """Fold until SIGINT or SIGTERM; raises `SystemExit` at the end, as Faust's worker does."""
@@ -22,8 +27,14 @@ def run_worker(feature: Feature, rows: Rows, config: WorkerConfig, clock: Callab
     serve_metrics(meter.registry, config.metrics_port)
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     worker = faust.Worker(
-        feature_app(feature, rows, meter, config), loglevel="WARNING", quiet=True, logging_config=_LOGGING
+        feature_app(feature, rows, meter, config),
+        loglevel="WARNING",
+        quiet=True,
+        stdout=io.StringIO(),
+        logging_config=_LOGGING,
     )
+    gc.freeze()  # modules live as long as the process
+    gc.set_threshold(*COLLECT_AFTER)
     worker.execute_from_commandline()
 
 
