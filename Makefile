@@ -41,7 +41,7 @@ drill: install servers ## faults injected under load on real servers, the books 
 	@$(RUN) -m drills --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
 bench-stream: install servers .venv-quixstreams/.synced ## the benchmarks of the stream alone
-	@$(RUN) -m bench stream-throughput stream-freshness stream-recovery
+	@$(RUN) -m bench throughput freshness recovery
 
 # ---- what keeps it right
 

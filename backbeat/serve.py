@@ -31,8 +31,9 @@ from warehouse.stores.rows import RowsUnavailable
 BACKLOG = 1_024
 # After so many seconds a background thread that computes gives way to a request: Python's own 5 ms are a whole answer.
 SWITCH_SECONDS = 0.0005
-# An answer makes hundreds of objects and hardly a cycle: Python's own 700 would look for some several times an answer.
-COLLECT_AFTER = (20_000, 20, 20)
+# An answer makes hundreds of objects and hardly a cycle. Python's own 700 would look for some several times an answer;
+# looking through 20,000 takes as long as four answers, and keeps one waiting.
+COLLECT_AFTER = (3_000, 5, 50)
 
 
 def serve(*, host: str | None = None, port: int | None = None) -> None:

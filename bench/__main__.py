@@ -15,9 +15,9 @@ BENCHES = {
     "refresh": ("bench.batch", "refresh"),
     "day": ("bench.batch", "day"),
     "growth": ("bench.batch", "growth"),
-    "stream-throughput": ("bench.stream_throughput",),
-    "stream-freshness": ("bench.stream_freshness",),
-    "stream-recovery": ("bench.stream_recovery",),
+    "throughput": ("bench.stream_throughput",),
+    "freshness": ("bench.stream_freshness",),
+    "recovery": ("bench.stream_recovery",),
 }
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}  # read by OpenBLAS as it is loaded: too late for a running process
 

@@ -227,8 +227,9 @@ class _Solved:
         factor, failed = dpotrf(equations, lower=1, overwrite_a=1)
         if failed:
             raise np.linalg.LinAlgError(f"explaining {len(wanted)} items: the equations are not positive definite")
-        lower, _ = dpotri(factor, lower=1, overwrite_c=1)
-        inverse = np.tril(lower) + np.tril(lower, -1).T
+        lower, _ = dpotri(factor, lower=1, overwrite_c=1)  # above the diagonal it has zeros, as `factor` has
+        inverse = lower + lower.T
+        inverse.ravel(order="K")[:: len(inverse) + 1] *= 0.5
         listener = inverse @ total
         return cls(inverse, listener, wanted @ listener, wanted @ inverse)
 

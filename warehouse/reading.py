@@ -79,6 +79,8 @@ def taste_now(base: TasteBase, events: Sequence[Tailed], names: Mapping[str, str
     for a better one; so what was told since is compared with those that it names. An erasure of one play finds it
     among those, or as the latest of its day. The next base settles the rest.
     """
+    if not events:
+        return CurrentTaste(base.entries, base.recent, {opinion.track_id: opinion for opinion in base.opinions})
     told = since(events, base.offsets)
     if told.base_is_void:
         base = TasteBase(taken_back=base.taken_back)

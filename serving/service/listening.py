@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 
 from models.base import Floats, Positions, Taste, TrackPosition
@@ -25,8 +26,7 @@ UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
 Name = TypeVar("Name", bound=Hashable)
 
 
-@dataclass(frozen=True)
-class TrackHistory:
+class TrackHistory(msgspec.Struct, frozen=True, gc=False):
     """What a listener did with one track: `since_day` is the first known day of a counted play, `latest` the newest."""
 
     plays: int = 0
