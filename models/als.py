@@ -120,7 +120,9 @@ class AlsModel(Model):
             return Ranked(np.empty(0, np.int64), np.empty(0, np.float32))
         return self.index.best(self.fold_in(taste), k, exclude)
 
-    def recommend_many(self, tastes: Sequence[Taste], k: int) -> Positions:
+    def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
+        if new_only:
+            return super().recommend_many(tastes, k, new_only=True)
         known = np.array([len(taste.tracks) > 0 for taste in tastes], bool)
         lists = np.full((len(tastes), k), -1, np.int64)
         if known.any():

@@ -48,18 +48,44 @@ class Catalog:
 
 
 @dataclass(frozen=True)
+class Sequences:
+    """Every play in order: listener after listener, and each listener's oldest first.
+
+    The plays of row i of the weights are those at `starts[i]:starts[i + 1]`. For each play [plays] its track, the
+    number of its session, which grows along the plays of a listener, and when it began: `started_s`, in seconds. Where
+    nobody knows the time it is the place in the order.
+    """
+
+    starts: Positions
+    tracks: Positions
+    sessions: Positions
+    started_s: Floats
+
+    def __post_init__(self) -> None:
+        plays = len(self.tracks)
+        if len(self.sessions) != plays or len(self.started_s) != plays or self.starts[-1] != plays:
+            found = f"{len(self.sessions)} sessions, {len(self.started_s)} times, starts up to {self.starts[-1]}"
+            raise ValueError(f"sequences of {plays} plays: found {found}; wanted one of each a play")
+
+
+@dataclass(frozen=True)
 class Interactions:
     """What a model is fitted on.
 
     `weights` [listeners, tracks] are decayed plays in float32 (1 is one play of today), `transitions` [tracks, tracks]
     how often the column followed the row within a session, `popularity` [tracks] decayed plays by everybody.
+    `sequences` are the same plays in order, where the order is known.
     """
 
     weights: csr_array
     transitions: csr_array
     popularity: Floats
+    sequences: Sequences | None = None
 
     def __post_init__(self) -> None:
+        if self.sequences is not None and len(self.sequences.starts) != self.listeners + 1:
+            found = f"sequences of {len(self.sequences.starts) - 1} listeners"
+            raise ValueError(f"interactions of {self.listeners} listeners: found {found}, wanted as many")
         tracks = self.weights.shape[1]
         if self.transitions.shape != (tracks, tracks) or self.popularity.shape != (tracks,):
             found = f"transitions {self.transitions.shape}, popularity {self.popularity.shape}"
@@ -75,15 +101,57 @@ class Interactions:
 
 
 @dataclass(frozen=True)
+class Recent:
+    """A listener's latest plays in order, oldest first; the last `session` of them are the session so far.
+
+    `tracks` [plays] are positions, `ago_s` [plays] seconds from each play's start to the moment of asking. Where nobody
+    knows the time it is the number of plays since, the last one 1.
+    """
+
+    tracks: Positions
+    ago_s: Floats
+    session: int
+
+    @classmethod
+    def none(cls) -> Recent:
+        """No play is known."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.float64), 0)
+
+    @classmethod
+    def in_order(cls, tracks: Positions, session: int) -> Recent:
+        """Plays of which only the order is known."""
+        return cls(tracks, np.arange(len(tracks), 0, -1, dtype=np.float64), session)
+
+    @property
+    def in_session(self) -> Positions:
+        """The tracks of the session so far, oldest first."""
+        return self.tracks[len(self.tracks) - self.session :]
+
+    def without_latest(self, track: TrackPosition) -> Recent:
+        """It without the last play of that track."""
+        places = np.flatnonzero(self.tracks == track)
+        if not len(places):
+            return self
+        place = int(places[-1])
+        session = self.session - (place >= len(self.tracks) - self.session)
+        return Recent(np.delete(self.tracks, place), np.delete(self.ago_s, place), session)
+
+
+_NO_PLAYS = Recent.none()
+
+
+@dataclass(frozen=True)
 class Taste:
     """One listener's known history: each track once, its weight in plays, and the track just played.
 
     The order is that of the first hearing where the caller knows it: it settles ties in the listener's own repeats.
+    `recent` are the latest plays in order, for the models that read them.
     """
 
     tracks: Positions
     weights: Floats
     current: TrackPosition | None = None
+    recent: Recent = _NO_PLAYS
 
     @classmethod
     def unknown(cls, current: TrackPosition | None = None) -> Taste:
@@ -96,12 +164,13 @@ class Taste:
         A track with nothing left is no longer in it, and a track whose latest play is gone is not the current one.
         """
         current = None if self.tracks[place] == self.current else self.current
+        recent = self.recent.without_latest(TrackPosition(int(self.tracks[place])))
         left = self.weights[place] - weight
         if left > 0:
             weights = self.weights.copy()
             weights[place] = left
-            return Taste(self.tracks, weights, current)
-        return Taste(np.delete(self.tracks, place), np.delete(self.weights, place), current)
+            return Taste(self.tracks, weights, current, recent)
+        return Taste(np.delete(self.tracks, place), np.delete(self.weights, place), current, recent)
 
 
 @dataclass(frozen=True)
@@ -169,11 +238,11 @@ class Model(ABC):
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote. Raises `ModelBroken`."""
 
-    def recommend_many(self, tastes: Sequence[Taste], k: int) -> Positions:
-        """The best `k` for each taste [tastes, k], filled up with `NOBODY`."""
+    def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
+        """The best `k` for each taste [tastes, k], filled up with `NOBODY`; none of its own tracks where `new_only`."""
         lists = np.full((len(tastes), k), NOBODY, np.int64)
         for row, taste in zip(lists, tastes, strict=True):
-            items = self.recommend(taste, k).items
+            items = self.recommend(taste, k, taste.tracks if new_only else None).items
             row[: len(items)] = items
         return lists
 

@@ -13,7 +13,7 @@ from models.base import NOBODY, Floats, Model, Positions
 from models.evaluation.bootstrap import Interval, interval, paired
 from models.evaluation.metrics import accuracy, spread
 from models.evaluation.splits import Cases, Split, per_listener
-from models.popularity import fit_popularity
+from models.popularity import Popularity, fit_popularity
 
 K = 20
 SEGMENTS = (
@@ -115,14 +115,17 @@ def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Eva
 
     Where a model has nothing to say to a listener, popularity answers in its place, as it does in serving.
     """
-    fallback = fit_popularity(split.train).order[:k]
+    fallback = fit_popularity(split.train)
     return Evaluation(split, k, tuple(_outcome(contestant, split, fallback, k) for contestant in contestants))
 
 
-def _outcome(contestant: Contestant, split: Split, fallback: Positions, k: int) -> Outcome:
+def _outcome(contestant: Contestant, split: Split, fallback: Popularity, k: int) -> Outcome:
     cases: Cases = split.cases
-    lists = contestant.model.recommend_many(cases.fresh if contestant.fresh else cases.trained, k)
-    lists[lists[:, 0] == NOBODY, : len(fallback)] = fallback
+    tastes = cases.fresh if contestant.fresh else cases.trained
+    lists = contestant.model.recommend_many(tastes, k, new_only=split.new_only)
+    for case in np.flatnonzero(lists[:, 0] == NOBODY):
+        popular = fallback.best_but(k, tastes[case].tracks if split.new_only else None)
+        lists[case, : len(popular)] = popular
     sums = {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, k).items()}
     counts = per_listener(cases, np.ones(len(cases)))
     spreads = spread(lists, split.train.popularity)

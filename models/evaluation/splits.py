@@ -7,7 +7,7 @@ count as relevant and are never recommended. Nothing from after the boundary rea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
-from models.base import Floats, Interactions, Positions, Taste, TrackPosition
+from models.base import Floats, Interactions, Positions, Recent, Sequences, Taste, TrackPosition
 from models.history import History, Known, day_number, distinct, weights_of
+from warehouse.rules.quantity import SECOND_MS
 
 LAST_SESSION, TIME = "last-session", "time"
 FEWEST_SESSIONS = 3
 TEST_SHARE, FEWEST_TEST_DAYS = 0.10, 7
 LISTENERS_AT_MOST, SAMPLE_SEED = 20_000, 13
+RECENT_PLAYS = 500  # of a taste, by name and time: as many as serving has
 
 
 class SplitImpossible(Exception):
@@ -50,7 +52,10 @@ class Cases:
 
 @dataclass(frozen=True)
 class Split:
-    """`boundary` says in words where the line is. `activity` [listeners] counts plays in the training data."""
+    """`boundary` says in words where the line is. `activity` [listeners] counts plays in the training data.
+
+    Where `new_only`, tracks of the taste that is asked about are not recommended, and none of them is relevant.
+    """
 
     name: str
     boundary: str
@@ -58,16 +63,21 @@ class Split:
     train: Interactions
     cases: Cases
     activity: Positions
+    new_only: bool = False
 
 
 @dataclass(frozen=True)
 class SessionPlays:
-    """One row a play: labels of the listener, track and session, and the start (UTC, seconds or milliseconds)."""
+    """One row a play: labels of the listener, track and session, and the start (UTC, milliseconds)."""
 
     listeners: npt.NDArray[Any]
     tracks: npt.NDArray[Any]
     sessions: npt.NDArray[Any]
     started: Positions
+
+    def where(self, chosen: npt.NDArray[Any]) -> SessionPlays:
+        """Those that a mask or places choose."""
+        return SessionPlays(self.listeners[chosen], self.tracks[chosen], self.sessions[chosen], self.started[chosen])
 
 
 def last_session(plays: SessionPlays) -> Split:
@@ -76,14 +86,24 @@ def last_session(plays: SessionPlays) -> Split:
     Weights are plain counts of plays, undecayed, and a taste is in the order of first hearing.
     Raises `SplitImpossible` where nobody has 3 sessions.
     """
-    order = np.lexsort((plays.started, plays.sessions))  # stable: plays of one second stay in the order of the file
-    listeners, sessions, started = plays.listeners[order], plays.sessions[order], plays.started[order]
-    held = np.isin(sessions, _last_sessions(listeners, sessions, started))
+    ordered, held = _last_sessions_held(plays)
     if not held.any():
         raise SplitImpossible(f"last session out: nobody has {FEWEST_SESSIONS} sessions; wanted one listener at least")
-    track_of, known = _training_first(plays.tracks[order], ~held)
-    train = _Training.of(listeners[~held], track_of[~held], sessions[~held], started[~held], known)
-    return _session_split(train, listeners[held], track_of[held], sessions[held], known)
+    track_of, known = training_first(ordered.tracks, ~held)
+    placed = replace(ordered, tracks=track_of)
+    return _session_split(Training.of(placed.where(~held), known), placed.where(held), known)
+
+
+def without_last_sessions(plays: SessionPlays) -> SessionPlays:
+    """The plays that `last_session` trains on."""
+    ordered, held = _last_sessions_held(plays)
+    return ordered.where(~held)
+
+
+def _last_sessions_held(plays: SessionPlays) -> tuple[SessionPlays, npt.NDArray[np.bool_]]:
+    order = np.lexsort((plays.started, plays.sessions))  # stable: plays of one second stay in the order of the file
+    ordered = plays.where(order)
+    return ordered, np.isin(ordered.sessions, _last_sessions(ordered.listeners, ordered.sessions, ordered.started))
 
 
 def time_split(history: History, split_day: date, as_of: date) -> Split:
@@ -99,7 +119,7 @@ def time_split(history: History, split_day: date, as_of: date) -> Split:
     (listeners, tracks), _, _ = distinct(history.listeners[later], history.tracks[later])
     chosen = np.isin(listeners, _sampled(np.unique(listeners)))
     asked, starts = np.unique(listeners[chosen], return_index=True)
-    rows = _places(asked, before.listeners)
+    rows = places_among(asked, before.listeners)
     tastes = tuple(_taste_of(before, int(row)) for row in rows)
     activity = np.where(rows >= 0, before.plays[rows], 0)
     relevant = _known_or_beyond(tracks[chosen], before.tracks)
@@ -120,23 +140,22 @@ def default_split_day(first: date, as_of: date) -> date:
 
 
 @dataclass(frozen=True)
-class _Training:
-    """Rows are `listener_labels`; a history in order of first hearing is `tastes` by row."""
+class Training:
+    """Rows are `listener_labels`; a history in order of first hearing is `tastes` by row.
+
+    Their `recent` are as old as they were when the listener's last training play began.
+    """
 
     listener_labels: npt.NDArray[Any]
     interactions: Interactions
     tastes: tuple[Taste, ...]
     activity: Positions
+    last_ms: Positions
 
     @classmethod
-    def of(
-        cls,
-        listeners: npt.NDArray[Any],
-        tracks: Positions,
-        sessions: npt.NDArray[Any],
-        started: Positions,
-        known: int,
-    ) -> _Training:
+    def of(cls, plays: SessionPlays, known: int) -> Training:
+        """Of plays whose tracks are positions below `known`, in order of session and start."""
+        listeners, tracks, sessions, started = plays.listeners, plays.tracks, plays.sessions, plays.started
         labels, rows = np.unique(listeners, return_inverse=True)
         ones = np.ones(len(tracks), np.float32)
         weights = csr_array(coo_array((ones, (rows, tracks)), shape=(len(labels), known)))
@@ -144,47 +163,78 @@ class _Training:
         pairs = (tracks[:-1][follows], tracks[1:][follows])
         transitions = csr_array(coo_array((np.ones(len(pairs[0]), np.float32), pairs), shape=(known, known)))
         popularity = np.bincount(tracks, minlength=known).astype(np.float64)
-        tastes = tuple(_by_first_hearing(rows, tracks, started, len(labels)))
+        sequences = _sequences(rows, tracks, sessions, started, len(labels))
+        interactions = Interactions(weights, transitions, popularity, sequences)
+        last_ms = np.zeros(len(labels), np.int64)
+        np.maximum.at(last_ms, rows, started)
         activity = np.bincount(rows, minlength=len(labels))
-        return cls(labels, Interactions(weights, transitions, popularity), tastes, activity)
+        return cls(labels, interactions, tuple(_by_first_hearing(sequences)), activity, last_ms)
 
 
-def _by_first_hearing(rows: Positions, tracks: Positions, started: Positions, listeners: int) -> Iterator[Taste]:
-    order = np.lexsort((started, rows))
-    bounds = np.searchsorted(rows[order], np.arange(listeners + 1))
-    for start, stop in pairwise(bounds):
-        heard, first, times = np.unique(tracks[order[start:stop]], return_index=True, return_counts=True)
+def _sequences(
+    rows: Positions, tracks: Positions, sessions: npt.NDArray[Any], started_ms: Positions, listeners: int
+) -> Sequences:
+    order = np.lexsort((started_ms, rows))
+    starts = np.searchsorted(rows[order], np.arange(listeners + 1))
+    changes = (np.diff(rows[order], prepend=-1) != 0) | np.append(True, sessions[order][1:] != sessions[order][:-1])
+    return Sequences(starts, tracks[order], np.cumsum(changes), started_ms[order] / SECOND_MS)
+
+
+def _by_first_hearing(sequences: Sequences) -> Iterator[Taste]:
+    for start, stop in pairwise(sequences.starts):
+        heard, first, times = np.unique(sequences.tracks[start:stop], return_index=True, return_counts=True)
         by_first = np.argsort(first)
-        yield Taste(heard[by_first], times[by_first].astype(np.float64))
+        yield Taste(heard[by_first], times[by_first].astype(np.float64), recent=recent_of(sequences, start, stop))
 
 
-def _session_split(
-    train: _Training, listeners: npt.NDArray[Any], tracks: Positions, sessions: npt.NDArray[Any], known: int
-) -> Split:
-    """The cases of the held-out plays, which are in order of session and start."""
-    step = np.flatnonzero(sessions[1:] == sessions[:-1])
-    asked, listener = np.unique(listeners[step], return_inverse=True)
-    rows = _places(asked, train.listener_labels)
-    opened = np.searchsorted(sessions, sessions[step])  # sessions are sorted: where each one begins
+def recent_of(sequences: Sequences, start: int, stop: int, session: int = 0) -> Recent:
+    """The latest of the plays at `start:stop`, as of the start of the last of them."""
+    latest = slice(max(start, stop - RECENT_PLAYS), stop)
+    started = sequences.started_s[latest]
+    return Recent(sequences.tracks[latest], started[-1] - started if len(started) else started, session)
+
+
+def _session_split(train: Training, held: SessionPlays, known: int) -> Split:
+    step = np.flatnonzero(held.sessions[1:] == held.sessions[:-1])
+    asked, listener = np.unique(held.listeners[step], return_inverse=True)
+    rows = places_among(asked, train.listener_labels)
+    opened = np.searchsorted(held.sessions, held.sessions[step])  # sessions are sorted: where each one begins
     trained, fresh = [], []
     for row, start, now in zip(rows[listener], opened, step, strict=True):
-        current = TrackPosition(int(tracks[now])) if tracks[now] < known else None
+        current = TrackPosition(int(held.tracks[now])) if held.tracks[now] < known else None
         base = train.tastes[row] if row >= 0 else Taste.unknown()
-        trained.append(Taste(base.tracks, base.weights, current))
-        fresh.append(_with_session(base, tracks[start : now + 1], known, current))
-    cases = Cases(listener, np.arange(len(step) + 1), tracks[step + 1], tuple(trained), tuple(fresh))
+        trained.append(Taste(base.tracks, base.weights, current, base.recent))
+        since_last = held.started[now] - train.last_ms[row] if row >= 0 else 0
+        so_far = slice(start, now + 1)
+        fresh.append(_with_session(base, since_last, held.tracks[so_far], held.started[so_far], known, current))
+    cases = Cases(listener, np.arange(len(step) + 1), held.tracks[step + 1], tuple(trained), tuple(fresh))
     activity = np.where(rows >= 0, train.activity[rows], 0)
     boundary = f"each listener's last session of at least {FEWEST_SESSIONS} tests; all other plays train"
     return Split(LAST_SESSION, boundary, known, train.interactions, cases, activity)
 
 
-def _with_session(base: Taste, heard: Positions, known: int, current: TrackPosition | None) -> Taste:
+def _with_session(
+    base: Taste,
+    since_last_ms: int,
+    heard: Positions,
+    started_ms: Positions,
+    known: int,
+    current: TrackPosition | None,
+) -> Taste:
     """The training taste and the plays of the session so far, each a play of today."""
-    tracks = np.concatenate([base.tracks, heard[heard < known]])
-    weights = np.concatenate([base.weights, np.ones(len(tracks) - len(base.tracks))])
+    heard, started_ms, now_ms = heard[heard < known], started_ms[heard < known], started_ms[-1]
+    tracks = np.concatenate([base.tracks, heard])
+    weights = np.concatenate([base.weights, np.ones(len(heard))])
     each, first, place = np.unique(tracks, return_index=True, return_inverse=True)
     order = np.argsort(first)
-    return Taste(each[order], np.bincount(place, weights, len(each)).astype(np.float64)[order], current)
+    recent = Recent(
+        np.concatenate([base.recent.tracks, heard])[-RECENT_PLAYS:],
+        np.concatenate([base.recent.ago_s + since_last_ms / SECOND_MS, (now_ms - started_ms) / SECOND_MS])[
+            -RECENT_PLAYS:
+        ],
+        min(len(heard), RECENT_PLAYS),
+    )
+    return Taste(each[order], np.bincount(place, weights, len(each)).astype(np.float64)[order], current, recent)
 
 
 def _last_sessions(listeners: npt.NDArray[Any], sessions: npt.NDArray[Any], started: Positions) -> npt.NDArray[Any]:
@@ -196,7 +246,7 @@ def _last_sessions(listeners: npt.NDArray[Any], sessions: npt.NDArray[Any], star
     return each[order[last]][count[owner[order[last]]] >= FEWEST_SESSIONS]
 
 
-def _training_first(tracks: npt.NDArray[Any], in_training: npt.NDArray[np.bool_]) -> tuple[Positions, int]:
+def training_first(tracks: npt.NDArray[Any], in_training: npt.NDArray[np.bool_]) -> tuple[Positions, int]:
     """Positions of the plays' tracks, those of the training data first, and how many these are."""
     labels = np.unique(tracks[in_training])
     return _known_or_beyond(tracks, labels), len(labels)
@@ -204,13 +254,13 @@ def _training_first(tracks: npt.NDArray[Any], in_training: npt.NDArray[np.bool_]
 
 def _known_or_beyond(labels: npt.NDArray[Any], known: npt.NDArray[Any]) -> Positions:
     """The place of each label among the sorted `known`; labels that are not among them get places after their end."""
-    places = _places(labels, known)
+    places = places_among(labels, known)
     unknown = places < 0
     places[unknown] = len(known) + np.unique(labels[unknown], return_inverse=True)[1]
     return places
 
 
-def _places(labels: npt.NDArray[Any], among: npt.NDArray[Any]) -> Positions:
+def places_among(labels: npt.NDArray[Any], among: npt.NDArray[Any]) -> Positions:
     """The place of each label in the sorted `among`, -1 where it is not there."""
     if not len(among):
         return np.full(len(labels), -1, np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from models.base import Interactions, Model, ModelBroken, Taste, TrackPosition
+from models.base import Interactions, Model, ModelBroken, Recent, Sequences, Taste, TrackPosition
 
 LISTENERS, TRACKS = 24, 12
 
@@ -17,7 +17,8 @@ LISTENERS, TRACKS = 24, 12
 def checkerboard() -> Interactions:
     """Even listeners play even tracks, odd ones odd tracks; all but one of them, which is what there is to find.
 
-    Within a session a track is followed by the next of its colour, twice by the one after that.
+    Within a session a track is followed by the next of its colour, twice by the one after that; each listener has
+    played theirs in order of position, in one session.
     """
     rows, columns = np.meshgrid(np.arange(LISTENERS), np.arange(TRACKS), indexing="ij")
     plays = ((rows + columns) % 2 == 0).astype(np.float32)
@@ -25,7 +26,10 @@ def checkerboard() -> Interactions:
     follows = np.zeros((TRACKS, TRACKS), np.float32)
     follows[np.arange(TRACKS), (np.arange(TRACKS) + 2) % TRACKS] = 1.0
     follows[np.arange(TRACKS), (np.arange(TRACKS) + 4) % TRACKS] = 2.0
-    return Interactions(csr_array(plays), csr_array(follows), plays.sum(axis=0, dtype=np.float64))
+    played_by, tracks = np.nonzero(plays)
+    starts = np.searchsorted(played_by, np.arange(LISTENERS + 1))
+    sequences = Sequences(starts, tracks, played_by, np.arange(len(tracks), dtype=np.float64))
+    return Interactions(csr_array(plays), csr_array(follows), plays.sum(axis=0, dtype=np.float64), sequences)
 
 
 def missing(listeners: np.ndarray) -> np.ndarray:
@@ -36,7 +40,7 @@ def missing(listeners: np.ndarray) -> np.ndarray:
 def taste_of(listener: int, interactions: Interactions) -> Taste:
     """The listener's row, having just played its last track."""
     tracks = np.flatnonzero(interactions.weights.toarray()[listener])
-    return Taste(tracks, np.ones(len(tracks)), TrackPosition(int(tracks[-1])))
+    return Taste(tracks, np.ones(len(tracks)), TrackPosition(int(tracks[-1])), Recent.in_order(tracks, len(tracks)))
 
 
 class ModelContract(ABC):

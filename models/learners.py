@@ -1,0 +1,81 @@
+"""Every learner by its name, and what a caller must know to fit it: `backbeat train`, `search` and `evaluate` go by it.
+
+A learner is a frozen dataclass of settings, each with a default, and a function of interactions and settings; its
+module is imported when it is asked for, so that naming one costs nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pkgutil import resolve_name
+from typing import Any
+
+import msgspec
+
+from models.base import Interactions, Model
+
+
+class UnknownLearner(Exception):
+    """No learner has that name; says which there are."""
+
+
+class SettingsWrong(Exception):
+    """Settings that the learner does not have, or that are out of range; says what was found and what was wanted."""
+
+
+@dataclass(frozen=True)
+class NothingToSet:
+    """The settings of a learner that has none."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """`fit` and `config` name a function and a dataclass, as `module:name`; some have nothing to set."""
+
+    name: str
+    fit: str
+    config: str = "models.learners:NothingToSet"
+
+    def settings(self, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Any:
+        """The settings: the defaults, with those given in their place; the seed where the learner has one.
+
+        Raises `SettingsWrong`.
+        """
+        kind = resolve_name(self.config)
+        known = {field.name for field in dataclasses.fields(kind)}
+        if unknown := sorted(set(given or {}) - known):
+            raise SettingsWrong(
+                f"{self.name} with {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'no settings'}"
+            )
+        seeded = {"seed": seed} if seed is not None and "seed" in known else {}
+        try:
+            return msgspec.convert({**(given or {}), **seeded}, kind)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise SettingsWrong(f"{self.name}: {error}") from error
+
+    def fitted(self, interactions: Interactions, settings: Any) -> Model:
+        """The model. Raises ValueError where the interactions lack what the learner reads, with what it wants."""
+        told = () if isinstance(settings, NothingToSet) else (settings,)
+        model: Model = resolve_name(self.fit)(interactions, *told)
+        return model
+
+
+LEARNERS: Mapping[str, Learner] = {
+    learner.name: learner
+    for learner in (
+        Learner("popularity", "models.popularity:fit_popularity"),
+        Learner("repeat", "models.repeat:fit_repeat"),
+        Learner("transitions", "models.transitions:fit_transitions", "models.transitions:TransitionsConfig"),
+        Learner("als", "models.als_training:fit_als", "models.als:AlsConfig"),
+    )
+}
+
+
+def learner(name: str) -> Learner:
+    """The learner of that name. Raises `UnknownLearner`."""
+    try:
+        return LEARNERS[name]
+    except KeyError:
+        raise UnknownLearner(f"no learner {name}; there are {', '.join(sorted(LEARNERS))}") from None
