@@ -79,7 +79,7 @@ servers: install .venv-airflow/.synced ## the servers and emulators that tests s
 	@touch $@
 
 .venv/.synced: requirements/main.txt .venv-uv/.synced
-	@echo "Installing what is locked in requirements/main.txt (1.7 GB; half a minute after the downloads)" >&2
+	@echo "Installing what is locked in requirements/main.txt (2.2 GB; half a minute after the downloads)" >&2
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --clear --python $(PYTHON) .venv
 	@VIRTUAL_ENV=.venv $(UV) pip sync $(QUIET) --require-hashes requirements/main.txt
 	@touch $@

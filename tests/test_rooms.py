@@ -16,6 +16,8 @@ ROOMS = ("backbeat", "dags", "jobs", "models", "serving", "streaming", "warehous
 BESIDE = ("bench", "deploy", "drills", "notebooks", "tests")
 SCHEDULER = {"airflow", "pendulum"}
 READ_BY_DAGS = {"jobs.plan", "jobs.runbook"}
+ENGINES = {"pyspark", "py4j", "faust", "pandas", "implicit", "jgo"}
+LEARNERS = {"jax", "flax", "optax", "lightgbm", "numba", "optuna", "mlflow"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -57,19 +59,19 @@ def test_no_dependency_installs_a_package_of_our_name(room: str) -> None:
 
 
 @pytest.mark.parametrize("module", ["serving.app", "backbeat.serve"])
-def test_the_api_loads_neither_spark_nor_faust(module: str) -> None:
+def test_the_api_loads_neither_spark_nor_faust_nor_a_learner(module: str) -> None:
     loaded = loaded_by(f"import {module}")
     assert module.partition(".")[0] in loaded
-    assert not loaded & {"pyspark", "py4j", "faust", "pandas", "implicit", "jgo"}
+    assert not loaded & (ENGINES | LEARNERS)
 
 
 @pytest.mark.parametrize("log", ["sqlite", "kafka://127.0.0.1:1"])
-def test_an_api_that_is_open_has_loaded_neither_spark_nor_faust(log: str, tmp_path: Path) -> None:
+def test_an_api_that_is_open_has_loaded_neither_spark_nor_faust_nor_a_learner(log: str, tmp_path: Path) -> None:
     settings = f"Settings.from_environment({ {'BACKBEAT_HOME': str(tmp_path), 'BACKBEAT_LOG': log} })"
     imports = "from backbeat.serve import opened_api; from backbeat.settings import Settings"
     loaded = loaded_by(f"{imports}; opened_api({settings}).__enter__()")
     assert ("confluent_kafka" in loaded) == (log != "sqlite")
-    assert not loaded & {"pyspark", "py4j", "faust", "aiokafka", "pandas", "implicit", "jgo"}
+    assert not loaded & (ENGINES | LEARNERS | {"aiokafka"})
 
 
 @pytest.mark.parametrize("module", ["jobs.plan", "jobs.runbook", "jobs.java"])
