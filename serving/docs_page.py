@@ -26,7 +26,7 @@ PROBLEMS = {
     "unknown-track": "Neither the catalog nor the model knows the track.",
     "method-not-allowed": "The path does not take this method.",
     "stale-cursor": "A new model was published since the first page. Begin again without a cursor.",
-    "request-entity-too-large": "The body is larger than 2 MiB.",
+    "request-entity-too-large": "The body is larger than 8 MiB.",
     "unsupported-media-type": "A body is JSON, and its Content-Type says so.",
     "misdirected-request": "No secret is set, and the Host header is not a name of this machine.",
     "log-unavailable": "The event log did not say yes in time. Send it again after Retry-After: it counts once.",

@@ -15,7 +15,7 @@ from warehouse.events import Id
 
 MAX_LIMIT = 200
 MAX_EXCLUDED = 500
-MAX_BODY_BYTES = 2 << 20
+MAX_BODY_BYTES = 8 << 20  # a thousand listens with every field at its longest
 MAX_CURSOR = 16_384
 
 Body = TypeVar("Body")

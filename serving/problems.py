@@ -118,7 +118,7 @@ def _broken(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is no such path; see /docs for those there are.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take that method; the Allow header names those it takes.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 2 MiB; send it in parts.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 8 MiB; send it in parts.",
 }
 
 

@@ -49,8 +49,16 @@ def test_a_wrong_parameter_is_named(house: House) -> None:
     assert [error["parameter"] for error in problem["errors"]] == ["limit"]
 
 
-def test_a_body_beyond_two_mebibytes_is_too_large(house: House) -> None:
-    answer = house.client.post("/v1/listens", content=b" " * ((2 << 20) + 1), headers=JSON)
+def test_a_field_of_five_megabytes_is_named_with_its_place(house: House) -> None:
+    listens = [{"listener_id": "ada", "track_id": name, "started_ms": house.now_ms} for name in ("t1", "t" * 5_000_000)]
+    answer = house.client.post("/v1/listens", json={"listens": listens})
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/listens/1/track_id"]
+    assert len(answer.content) < 2_000
+
+
+def test_a_body_beyond_eight_mebibytes_is_too_large(house: House) -> None:
+    answer = house.client.post("/v1/listens", content=b" " * ((8 << 20) + 1), headers=JSON)
     assert answer.status_code == 413
     assert answer.json()["type"] == "/docs#problem-request-entity-too-large"
 
