@@ -10,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from serving.parameters import path_id
-from serving.problems import Refused
+from serving.problems import Fault, Refused
 from serving.service.ports import Clock
 from serving.tokens import TokenRefused, verify
 
@@ -25,15 +25,19 @@ class Access:
         self._secret = secret
         self._clock = clock
 
-    def check(self, connection: Connection, listeners: Iterable[str]) -> None:
-        """Raises `Refused`: 401 without a valid token, 403 where a listener is not the token's."""
+    def check(self, connection: Connection, listeners: Iterable[str], pointer: str = "") -> None:
+        """Raises `Refused`: 401 without a valid token, 403 where a listener is not the token's.
+
+        `pointer` says where the body has them, `{}` standing for the place; the first that is another's is named.
+        """
         if not self._secret:
             return
         mine = self._listener(connection.headers.get("authorization", ""))
-        others = sorted({listener for listener in listeners if listener != mine})
-        if others:
-            detail = f"The token is for {mine!r}, and the request is about {others[0]!r}."
-            raise Refused(HTTPStatus.FORBIDDEN, "another-listener", detail)
+        for place, listener in enumerate(listeners):
+            if listener != mine:
+                detail = f"The token is for {mine!r}, and the request is about {listener!r}."
+                errors = [Fault(detail, pointer=pointer.format(place))] if pointer else []
+                raise Refused(HTTPStatus.FORBIDDEN, "another-listener", detail, errors)
 
     async def guard(self, connection: Connection, _: BaseRouteHandler) -> None:
         """For routes with a listener in the path. Async, as Litestar would take any other to a thread and back."""

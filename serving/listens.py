@@ -29,7 +29,7 @@ def listen_routes(teller: Teller, appends: Appends, access: Access) -> list[HTTP
     async def listens(request: Request[Any, Any, Any], body: RawBody) -> ListensAccepted:
         """All are accepted, or none: a 400 points at each that is wrong."""
         told = read_listens(body, teller.now_ms)
-        access.check(request, {listen.listener_id for listen in told})
+        access.check(request, (listen.listener_id for listen in told), "/listens/{}/listener_id")
         return ListensAccepted(await appends.run(partial(teller.listens, told)))
 
     @post(
@@ -42,7 +42,7 @@ def listen_routes(teller: Teller, appends: Appends, access: Access) -> list[HTTP
     async def signals(request: Request[Any, Any, Any], body: RawBody) -> SignalAccepted:
         """like, unlike, dislike, do_not_recommend, or rate with a rating; the last word on a track holds."""
         told = read_signal(body)
-        access.check(request, [told.listener_id])
+        access.check(request, [told.listener_id], "/listener_id")
         return SignalAccepted(await appends.run(partial(teller.signal, told)))
 
     return [listens, signals]

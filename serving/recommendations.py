@@ -89,7 +89,7 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
     async def many(request: Request[Any, Any, Any], body: RawBody) -> ManyRecommendations:
         """The same question about each of them; with a secret, the token's listener alone."""
         asked = read_questions(body)
-        access.check(request, asked.listener_ids)
+        access.check(request, asked.listener_ids, "/listener_ids/{}")
         answers = []
         for question in asked.questions():
             answers.append(await answered(question))

@@ -57,8 +57,11 @@ def test_nobody_acts_for_another_among_many(locked: House) -> None:
     body = {"listens": [LISTEN, {**LISTEN, "listener_id": "bob"}]}
     answer = locked.client.post("/v1/listens", json=body, headers=bearer("ada"))
     assert answer.status_code == 403
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/listens/1/listener_id"]
     asked = {"listener_ids": ["ada", "bob"]}
-    assert locked.client.post("/v1/recommendations", json=asked, headers=bearer("ada")).status_code == 403
+    answer = locked.client.post("/v1/recommendations", json=asked, headers=bearer("ada"))
+    assert answer.status_code == 403
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/listener_ids/1"]
 
 
 def test_a_listener_is_compared_by_the_id_and_not_by_how_it_is_written(locked: House) -> None:
