@@ -10,10 +10,11 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from streaming.features import Feature, group_of
-from warehouse.stores.kafka_log import KafkaLog
+from warehouse.events import Topic
 from warehouse.stores.log import LogUnavailable
 from warehouse.tail import topic_partition
 
@@ -40,20 +41,46 @@ class Standstill:
         return 0.0 if self._since is None else self._clock() - self._since
 
 
-def watch(feature: Feature, log: KafkaLog) -> None:
+class WatchedLog(Protocol):
+    """What is asked of a log of which a group reads; every method may raise `LogUnavailable`."""
+
+    def acknowledged(self, group: str, topics: Sequence[Topic]) -> dict[str, int]:
+        """The last offset that the group is done with, by `topic/partition`; -1 where it has said nothing."""
+
+    def begin(self, topic: Topic) -> dict[int, int]:
+        """The first offset of each partition that is still there, or that its next record will have."""
+
+    def end(self, topic: Topic) -> dict[int, int]:
+        """The last offset of each partition; -1 where nothing was ever appended."""
+
+
+def progress(feature: Feature, log: WatchedLog) -> tuple[dict[str, int], dict[str, int]]:
+    """How far the feature's group is and where the log ends, by place. Raises `LogUnavailable`.
+
+    What the log has forgotten nobody can fold: a group that never saw it is done with it.
+    """
+    done = log.acknowledged(group_of(feature), feature.topics)
+    ends: dict[str, int] = {}
+    for topic in feature.topics:
+        last = log.end(topic)
+        for partition, first in log.begin(topic).items():
+            place = topic_partition(topic.name, partition)
+            ends[place] = last[partition]
+            done[place] = max(done[place], first - 1)
+    return done, ends
+
+
+def watch(feature: Feature, log: WatchedLog) -> None:
     """Look every few seconds, in a thread that ends with the process. A log that is away stands still for nobody."""
     threading.Thread(target=_look_for_ever, args=(feature, log), name="standstill", daemon=True).start()
 
 
-def _look_for_ever(feature: Feature, log: KafkaLog) -> None:
+def _look_for_ever(feature: Feature, log: WatchedLog) -> None:
     standstill = Standstill()
     while True:
         time.sleep(LOOK_SECONDS)
         try:
-            done = log.acknowledged(group_of(feature), feature.topics)
-            ends = {
-                topic_partition(topic.name, part): e for topic in feature.topics for part, e in log.end(topic).items()
-            }
+            done, ends = progress(feature, log)
         except LogUnavailable:
             standstill = Standstill()
             continue

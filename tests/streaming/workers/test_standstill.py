@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from streaming.workers.standstill import Standstill
+from streaming.features import FEATURES
+from streaming.workers.standstill import Standstill, progress
+from warehouse.events import ERASURES, PLAYS, Topic
+from warehouse.tail import topic_partition
 
 ENDS = {"plays/0": 9, "plays/1": 4}
 DONE = {"plays/0": 9, "plays/1": 4}
@@ -38,3 +41,24 @@ def test_a_group_stands_still_while_it_is_behind_and_nothing_of_it_moves(
     looks: Sequence[Mapping[str, int]], still: float
 ) -> None:
     assert seconds_still(looks) == still
+
+
+class Forgetful:
+    """A log of which everybody's erasures were forgotten long ago, and of whose plays the first ten were."""
+
+    def acknowledged(self, group: str, topics: Sequence[Topic]) -> dict[str, int]:  # noqa: ARG002
+        places = [topic_partition(topic.name, part) for topic in topics for part in range(topic.partitions)]
+        return dict.fromkeys(places, -1) | {topic_partition(PLAYS.name, 0): 12}
+
+    def begin(self, topic: Topic) -> dict[int, int]:
+        return dict.fromkeys(range(topic.partitions), {ERASURES: 5, PLAYS: 10}.get(topic, 0))
+
+    def end(self, topic: Topic) -> dict[int, int]:
+        return dict.fromkeys(range(topic.partitions), {ERASURES: 4, PLAYS: 12}.get(topic, -1))
+
+
+def test_what_the_log_has_forgotten_keeps_no_group_behind() -> None:
+    done, ends = progress(FEATURES["taste"], Forgetful())
+    late = {place for place, end in ends.items() if done[place] < end}
+    assert late == {topic_partition(PLAYS.name, partition) for partition in (1, 2, 3)}
+    assert done[topic_partition(PLAYS.name, 0)] == 12
