@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from warehouse.events import PLAYS, Event, Play
+from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 from warehouse.rules.quantity import HOUR_MS
 from warehouse.sources import counts
 from warehouse.tables import EVERYWHERE
@@ -18,7 +19,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class TrendingFold:
-    """Plays that count, in the hour of their start; what is told `LATE_HOURS` after it is left to the batch.
+    """Plays that count, in the hour of their start; what is told `LATE_HOURS` after it, or long before, is left out.
 
     A play_id is counted once among the last `TOLD_AGAIN` plays of its row or more. Which plays count where, and which
     track has to go for another, follows from the order of the log alone.
@@ -34,7 +35,8 @@ class TrendingFold:
     def keys(self, event: Event, place: str) -> Iterable[str]:
         if not isinstance(event, Play) or not counts(event.played_ms, event.track_ms, event.source):
             return ()
-        if event.received_ms - event.started_ms > LATE_HOURS * HOUR_MS:
+        late_ms = event.received_ms - event.started_ms
+        if not -FUTURE_TOLERANCE_MS <= late_ms <= LATE_HOURS * HOUR_MS:  # an hour far ahead would keep its place
             return ()
         hour, partition = event.started_ms // HOUR_MS, place.rpartition("/")[2]
         overall = row_key(hour, EVERYWHERE, partition)

@@ -137,6 +137,19 @@ def test_an_hour_takes_the_place_of_the_one_that_lies_a_round_before_it() -> Non
     assert counts(again) == {"new": 1}
 
 
+@pytest.mark.parametrize("ahead", [10 * MIN + 1, HOUR, RING_HOURS * HOUR, 100_000 * RING_HOURS * HOUR])
+def test_a_play_told_long_before_its_start_takes_no_hour_its_place(ahead: int) -> None:
+    early = msgspec.structs.replace(heard("early", at=NOON + ahead), received_ms=NOON)
+    due = NOON + ahead % (RING_HOURS * HOUR)  # the hour whose place it would have
+    rows = rows_of(TrendingFold(), records([early, heard("due", at=due, told=due)]))
+    assert [counts(row) for row in rows.values()] == [{"due": 1}]
+
+
+def test_a_player_whose_clock_is_ahead_a_little_is_counted() -> None:
+    ahead = msgspec.structs.replace(heard("t", at=NOON + 10 * MIN), received_ms=NOON)
+    assert everywhere(TrendingFold(), records([ahead])).plays == 1
+
+
 @pytest.mark.parametrize("offset", [0, 6, 7])
 def test_a_record_at_or_below_the_last_seen_changes_nothing(offset: int) -> None:
     fold, key = TrendingFold(), row_key(NOON_HOUR, "all", 0)
