@@ -15,10 +15,11 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
-from backbeat.wiring import open_lake, open_log, open_rows
+from backbeat.wiring import now_ms, open_lake, open_log, open_rows
 from warehouse.stores.ledger import UNKNOWN, Books, Line, TablesForgotten, books
 from warehouse.stores.rows import RowsUnavailable
 from warehouse.stores.tastes import Tastes
+from warehouse.workers import LAST, LEDGER, LastLedger
 
 Flag = Annotated[bool, Parameter(negative=())]
 _EPOCH = datetime.fromtimestamp(0, UTC).date()
@@ -35,6 +36,8 @@ class RowsHeld:
 def ledger(*, since: str | None = None, rows: bool = True, json: Flag = False) -> None:
     """Say where every play is that was accepted or imported, by the day it was heard, and whether any is missing.
 
+    The live page tells the difference of the last ledger over all days and rows.
+
     Args:
         since: Only this day (YYYY-MM-DD) and later; what has no day is left out then.
         rows: Read the live taste rows too, one listener after the other.
@@ -46,9 +49,11 @@ def ledger(*, since: str | None = None, rows: bool = True, json: Flag = False) -
         with closing(open_log(settings)) as log, tempfile.TemporaryDirectory(prefix="backbeat-ledger-") as scratch:
             found = books(open_lake(settings), log, Path(scratch))
         held = _rows_held(settings) if rows else None
+        days = _days(found, held, first)
+        if rows and first is None:
+            _leave_word(settings, days)
     except (TablesForgotten, RowsUnavailable) as error:
         raise CommandFailed(f"cannot close the books: {error}") from error
-    days = _days(found, held, first)
     if json:
         emit(_document(found, held, days))
     else:
@@ -84,10 +89,18 @@ def _days(found: Books, held: RowsHeld | None, first: str | None) -> dict[str, L
     return {day: days[day] for day in wanted}
 
 
+def _leave_word(settings: Settings, days: dict[str, Line]) -> None:
+    """Let the live page know what these books, of all days, came to. Raises `RowsUnavailable`."""
+    total, at_ms = _total(days), now_ms()
+    last = LastLedger(at_ms, len(days), total.told, total.there, _difference(days))
+    with closing(open_rows(settings)) as rows:
+        rows.put(LEDGER, LAST, msgspec.msgpack.encode(last), version=at_ms)
+
+
 def _document(found: Books, held: RowsHeld | None, days: dict[str, Line]) -> dict[str, Any]:
     total = _total(days)
     return {
-        "difference": sum(abs(line.difference) for line in days.values()),
+        "difference": _difference(days),
         "total": _told(total),
         "days": {day: _told(line) for day, line in days.items()},
         "log": found.log,
@@ -95,6 +108,11 @@ def _document(found: Books, held: RowsHeld | None, days: dict[str, Line]) -> dic
         "rows": None if held is None else {"listeners": held.listeners, "plays": held.plays.total()},
         "behind": found.behind,
     }
+
+
+def _difference(days: dict[str, Line]) -> int:
+    """Of all days, without their signs: two errors do not hide each other."""
+    return sum(abs(line.difference) for line in days.values())
 
 
 def _told(line: Line) -> dict[str, Any]:
@@ -119,4 +137,4 @@ def _tell(found: Books, days: dict[str, Line]) -> None:
     if behind := {name.replace("_", " "): count for name, count in found.behind.items() if count}:
         told = ", ".join(f"{count:,} {name}" for name, count in behind.items())
         notice(f"The tables are behind: {told}. `backbeat run tables` brings them up.")
-    console().print(f"Difference {sum(abs(line.difference) for line in days.values()):,}.")
+    console().print(f"Difference {_difference(days):,}.")

@@ -30,7 +30,10 @@ class WorkerStatus(msgspec.Struct, frozen=True):
 
 
 class LastLedger(msgspec.Struct, frozen=True):
-    """What `backbeat ledger` found over so many days: `accepted` and `counted` are events, and the difference is 0."""
+    """What `backbeat ledger` found over so many days, imports included.
+
+    `accepted` are all plays that were told, `counted` those of them that are somewhere; the `difference` is 0.
+    """
 
     at_ms: int
     days: int

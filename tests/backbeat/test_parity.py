@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from backbeat.cli import main
@@ -22,6 +23,7 @@ from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.stores.tastes import Tastes
 from warehouse.tail import topic_partition
+from warehouse.workers import LAST, LEDGER, LastLedger
 
 PLACE = topic_partition(PLAYS.name, partition_of("ada", PLAYS.partitions))
 Run = Callable[..., tuple[int, str, str]]
@@ -74,6 +76,16 @@ def test_the_ledger_is_a_table_for_people(run: Run) -> None:
     assert "2024-10-04" in out
     assert "Difference 0." in out
     assert "1 to land, 1 to count" in err
+
+
+def test_the_live_page_hears_of_the_last_ledger_over_all_days_and_rows(run: Run, home: Path) -> None:
+    with closing(SqliteRows(home / "rows.db")) as rows:
+        for partial in (("--no-rows",), ("--since", "2024-10-04")):
+            run("ledger", *partial)
+            assert rows.get(LEDGER, LAST) is None, partial
+        run("ledger")
+        last = msgspec.msgpack.decode(rows.get(LEDGER, LAST) or b"", type=LastLedger)
+    assert (last.days, last.accepted, last.counted, last.difference) == (1, 2, 2, 0)
 
 
 def test_the_ledger_begins_where_it_is_told_to(run: Run) -> None:

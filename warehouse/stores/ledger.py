@@ -73,10 +73,19 @@ class Line(msgspec.Struct):
     in_rows: int | None = None
 
     @property
+    def told(self) -> int:
+        """All that must be somewhere."""
+        return self.accepted + self.imported
+
+    @property
+    def there(self) -> int:
+        """All that is somewhere."""
+        return self.kept + self.duplicates + self.quarantined + self.dead_lettered + self.erased + self.waiting
+
+    @property
     def difference(self) -> int:
         """How many are lost, or, below 0, are there more often than they were told."""
-        there = self.kept + self.duplicates + self.quarantined + self.dead_lettered + self.erased + self.waiting
-        return self.accepted + self.imported - there
+        return self.told - self.there
 
 
 class Books(msgspec.Struct):
