@@ -244,9 +244,10 @@ CREATE TABLE leaving AS SELECT kept.listener_id, kept.play_id FROM kept ANTI JOI
     WHERE (kept.listener_id, kept.play_id) IN (SELECT (listener_id, play_id) FROM single)
     OR kept.listener_id IN (SELECT listener_id FROM whole);
 -- What cannot be read: the letter of each, on the log or not any more; one of a listener who was erased has gone.
-CREATE TABLE unread AS SELECT refused.*, letters.topic IS NOT NULL AS lettered FROM refused
-    LEFT JOIN (SELECT topic, partition, log_offset, position FROM letters WHERE topic = '{PLAYS.name}') letters
-    USING (partition, log_offset, position);
+CREATE TABLE play_letters AS SELECT partition, log_offset, position, true AS lettered FROM letters
+    WHERE topic = '{PLAYS.name}';
+CREATE TABLE unread AS SELECT refused.*, coalesce(lettered, false) AS lettered FROM refused
+    LEFT JOIN play_letters USING (partition, log_offset, position);
 """  # noqa: S608  # our own names and rules
 _TERMS = {
     "accepted": """
@@ -254,8 +255,7 @@ _TERMS = {
         UNION ALL SELECT day, count(*) FROM raw_fates ANTI JOIN told USING (listener_id, play_id, received_ms, n)
             WHERE import_id IS NULL AND listener_id IN (SELECT listener_id FROM trimmed) GROUP BY day
         UNION ALL SELECT NULL, count(*) FROM unread
-        UNION ALL SELECT NULL, count(*) FROM letters JOIN begins USING (partition)
-            WHERE topic = 'playback.play.v1' AND log_offset < first
+        UNION ALL SELECT NULL, count(*) FROM play_letters JOIN begins USING (partition) WHERE log_offset < first
     """,
     "imported": """
         SELECT day, count(*) FROM raw_fates WHERE import_id IS NOT NULL GROUP BY day
@@ -281,8 +281,7 @@ _TERMS = {
     "quarantined": "SELECT NULL, count(*) FROM quarantine",
     "dead_lettered": """
         SELECT NULL, count(*) FROM unread WHERE lettered
-        UNION ALL SELECT NULL, count(*) FROM letters JOIN begins USING (partition)
-            WHERE topic = 'playback.play.v1' AND log_offset < first
+        UNION ALL SELECT NULL, count(*) FROM play_letters JOIN begins USING (partition) WHERE log_offset < first
     """,
 }
 _BEHIND = """
