@@ -14,8 +14,8 @@ import msgspec
 from streaming.features import FEATURES
 from streaming.mover import Told
 from warehouse.events import Event, Topic
-from warehouse.stores.log import Log, Record, log_ends
-from warehouse.stores.rows import Rows
+from warehouse.stores.log import Log, LogUnavailable, Record, log_ends
+from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.tail import topic_partition
 
 CURSORS = "stream.folded"  # rows table: topic/partition -> the last offset folded, msgpack
@@ -60,10 +60,10 @@ class EmbeddedStream:
         """
         records = self._log.append(topic, events)
         if topic.name in FOLDED and records:
-            with self._turn.taken():
-                for record in records:
-                    self._catch_up(topic, record.partition, record.offset - 1)
-                    self._move(topic, record.partition, [record])
+            try:
+                self._fold(topic, records)
+            except LogUnavailable as error:  # it has the events, but not, at this moment, what others appended before
+                raise RowsUnavailable(f"{topic.name} was appended to, and is not folded yet: {error}") from error
         return records
 
     def check(self) -> None:
@@ -90,6 +90,12 @@ class EmbeddedStream:
                     ends = f"the log ends at {last}, the rows have folded {self._folded[place]}"
                     raise OutOfStep(f"cannot go on with {place}: {ends}; restore the missing log, or drop the rows")
                 self._catch_up(topic, partition, last)
+
+    def _fold(self, topic: Topic, records: Sequence[Record]) -> None:
+        with self._turn.taken():
+            for record in records:
+                self._catch_up(topic, record.partition, record.offset - 1)
+                self._move(topic, record.partition, [record])
 
     def _cursor(self, place: str) -> int:
         found = self._rows.get(CURSORS, place)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -16,10 +17,10 @@ from streaming.settling import LOOK_EVERY
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.answers import as_read, led_to, shown
 from tests.streaming.tastes import NOON, erasure, play, word
-from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, SignalKind
+from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, SignalKind, Topic
 from warehouse.outcomes import OUTCOMES, outcomes_at
 from warehouse.reading import CurrentTaste
-from warehouse.stores.log import partition_of
+from warehouse.stores.log import LogUnavailable, Record, partition_of
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
@@ -210,6 +211,27 @@ def test_what_could_not_be_folded_is_folded_with_the_next_event(log: SqliteLog) 
         stream.accept(PLAYS, [play("p1", "t1")])
     stream.accept(PLAYS, [play("p2", "t2")])
     assert plays_of(rows) == {"t1": 1, "t2": 1}
+
+
+class _LogThatCannotBeRead(SqliteLog):
+    fails = False
+
+    def read(self, topic: Topic, partition: int, *, after: int = -1, limit: int = 1_000) -> list[Record]:
+        if self.fails:
+            raise LogUnavailable("the log cannot be read")
+        return super().read(topic, partition, after=after, limit=limit)
+
+
+def test_events_that_the_log_has_are_accepted_though_it_cannot_be_read(tmp_path: Path, rows: Rows) -> None:
+    with closing(_LogThatCannotBeRead(tmp_path / "log.db")) as log:
+        stream = EmbeddedStream(log, rows)
+        log.append(PLAYS, [play("p1", "t1")])  # by another process, so that this one has to read it
+        log.fails = True
+        with pytest.raises(RowsUnavailable, match="not folded yet"):
+            stream.accept(PLAYS, [play("p2", "t2")])
+        log.fails = False
+        stream.accept(PLAYS, [play("p3", "t3")])
+    assert plays_of(rows) == {"t1": 1, "t2": 1, "t3": 1}
 
 
 def test_rows_ahead_of_the_log_are_refused(log: SqliteLog, rows: Rows, tmp_path: Path) -> None:
