@@ -43,7 +43,7 @@ from serving.service.telling import NewListens, NewSignal, Teller
 from serving.tracks import track_routes
 from warehouse.events import Event, Topic
 from warehouse.stores.log import LogUnavailable
-from warehouse.stores.rows import Rows
+from warehouse.stores.rows import Rows, RowsUnavailable
 
 VERSION = "1"
 _ABOUT = "Plays in, explained recommendations out. Times are UTC milliseconds, days UTC days."
@@ -158,6 +158,9 @@ class MeteredStream:
             accepted = self._stream.accept(topic, events)
         except LogUnavailable:
             self._appends.labels(topic.name, "failed").inc(len(events))
+            raise
+        except RowsUnavailable:  # the log has them
+            self._appends.labels(topic.name, "appended").inc(len(events))
             raise
         self._appends.labels(topic.name, "appended").inc(len(events))
         self._accepts.note(topic, len(events), 1_000 * (time.perf_counter() - began))

@@ -14,6 +14,7 @@ from serving.service.background import Repeated
 from serving.service.ports import Stream
 from warehouse.events import IMPRESSIONS, Impression
 from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import RowsUnavailable
 
 WAITING = 10_000
 BATCH = 64  # encoded in one go, during which no request is answered
@@ -55,3 +56,5 @@ class ImpressionLog:
                 _log.error("impressions wait: %s", error)
                 self._waiting.extendleft(reversed(batch))
                 return
+            except RowsUnavailable as error:  # the log has them
+                _log.error("impressions are logged, and not visible yet: %s", error)

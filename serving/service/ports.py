@@ -16,7 +16,10 @@ class Stream(Protocol):
     """Where events go: durable on the log before the call returns, and folded into the rows where it `folds`."""
 
     def accept(self, topic: Topic, events: Sequence[Event]) -> Any:
-        """Raises `LogUnavailable`, and then nothing was accepted, and `EventRefused`. What it returns isn't used."""
+        """Raises `EventRefused` where nothing was accepted, `LogUnavailable` where most likely nothing was.
+
+        And `RowsUnavailable` where all was, and isn't in the rows yet. What it returns isn't used.
+        """
 
     def check(self) -> None:
         """Raises `LogUnavailable` where nothing could be accepted now."""
