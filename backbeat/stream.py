@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -24,41 +24,45 @@ from warehouse.stores.kafka_log import KafkaLog
 
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 10.0
+EVERY_FEATURE = (*FEATURES, SINK)
+ROWS_KEPT = 200_000
 
 
 def stream(
     *features: str,
     worker: str | None = None,
     metrics_port: int = 0,
-    rows_kept: Annotated[int, Parameter(show=False)] = 200_000,
+    rows_kept: Annotated[int, Parameter(show=False)] = ROWS_KEPT,
 ) -> None:
     """Run stream workers until Ctrl-C: all features, each in a process that is started again when it dies; or one.
 
     Args:
         features: taste, trending, outcomes, sink; all by default.
-        worker: A name for the process, where several of one feature share its partitions; by default its pid.
+        worker: A name for the process, where several of one feature share its partitions; by default its pid. Processes
+            that are started again keep theirs.
         metrics_port: Prometheus metrics on 127.0.0.1 at this port, of several features at it and those after it;
             0 for none.
         rows_kept: Rows that a worker keeps in memory at most.
     """
     settings = Settings.from_environment()
-    if unknown := [name for name in features if name not in ALL]:
-        raise BadUsage(f"no feature {', '.join(unknown)}; there are {', '.join(ALL)}")
+    if unknown := [name for name in features if name not in EVERY_FEATURE]:
+        raise BadUsage(f"no feature {', '.join(unknown)}; there are {', '.join(EVERY_FEATURE)}")
     log = open_log(settings)
     if not isinstance(log, KafkaLog):
         wanted = "set BACKBEAT_LOG=kafka://HOST:PORT (`backbeat stack up` starts one)"
         raise BadUsage(f"BACKBEAT_LOG is {settings.log}, which the API folds itself; {wanted}")
-    if len(features) != 1:
-        _supervised(features or ALL, metrics_port)
-        return
     name = worker or str(os.getpid())
-    if features[0] == SINK:
+    if len(features) != 1:
+        log.close()  # each process has its own
+        commands = {
+            feature: worker_command(feature, name, metrics_port and metrics_port + place, rows_kept)
+            for place, feature in enumerate(dict.fromkeys(features or EVERY_FEATURE))
+        }
+        _supervise(commands, metrics_port)
+    elif features[0] == SINK:
         _run_sink(settings, log, name, metrics_port)
     else:
         _run_one(features[0], settings, log, name, metrics_port, rows_kept)
-
-
-ALL = (*FEATURES, SINK)
 
 
 def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metrics_port: int, rows_kept: int) -> None:
@@ -86,7 +90,16 @@ def _run_sink(settings: Settings, log: KafkaLog, worker: str, metrics_port: int)
     rows.close()
 
 
-def _supervised(features: Sequence[str], metrics_port: int) -> None:
+def worker_command(feature: str, worker: str, metrics_port: int, rows_kept: int) -> list[str]:
+    """What starts the worker of one feature, now and after each of its deaths.
+
+    It keeps its name, and with it its row and its folder: a new one a death would be left behind each time.
+    """
+    command = [sys.executable, "-m", "backbeat", "stream", feature, "--worker", worker]
+    return [*command, "--metrics-port", str(metrics_port), "--rows-kept", str(rows_kept)]
+
+
+def _supervise(commands: Mapping[str, Sequence[str]], metrics_port: int) -> None:
     """Start a process for each feature, and start again those that end, until SIGINT or SIGTERM."""
     stopping = False
 
@@ -96,25 +109,26 @@ def _supervised(features: Sequence[str], metrics_port: int) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    ports = {feature: metrics_port and metrics_port + place for place, feature in enumerate(features)}
-    running = {feature: _started(feature, ports[feature]) for feature in features}
-    if metrics_port:
-        notice(", ".join(f"{feature}: http://127.0.0.1:{port}/metrics" for feature, port in ports.items()))
-    notice(f"Streaming {', '.join(features)}. Ctrl-C stops it.")
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
+        for feature, command in commands.items():
+            running[feature] = _started(command)
+        if metrics_port:
+            ports = enumerate(commands, metrics_port)
+            notice(", ".join(f"{feature}: http://127.0.0.1:{port}/metrics" for port, feature in ports))
+        notice(f"Streaming {', '.join(commands)}. Ctrl-C stops it.")
         while not stopping:
             time.sleep(RESTART_SECONDS)
             for feature, process in running.items():
                 if not stopping and (code := process.poll()) is not None:
                     notice(f"backbeat: the worker of {feature} ended with status {code}; starting it again")
-                    running[feature] = _started(feature, ports[feature])
+                    running[feature] = _started(commands[feature])
     finally:
         _stopped(list(running.values()))
 
 
-def _started(feature: str, metrics_port: int) -> subprocess.Popen[bytes]:
+def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """In a group of its own, so that Ctrl-C reaches this process alone, which then stops them in turn."""
-    command = [sys.executable, "-m", "backbeat", "stream", feature, "--metrics-port", str(metrics_port)]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
 
 

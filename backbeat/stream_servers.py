@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from backbeat.output import CommandFailed, notice
-from backbeat.stream import ALL, STOP_SECONDS
+from backbeat.stream import EVERY_FEATURE, STOP_SECONDS
 from deploy.local.kafka import KAFKA
 from deploy.local.service import Running, Service, answers, free_port, running
 from deploy.local.valkey import VALKEY
@@ -51,7 +51,7 @@ def opened_servers(home: Path, port: int) -> Iterator[Sequence[Server]]:
     Whatever kills this process, they end too. Raises `NotInstalled` and `ServiceFailed`, and `CommandFailed` where the
     workers don't begin.
     """
-    notice(f"Starting Kafka, Valkey, {len(ALL)} workers and the API; their logs are in {home}")
+    notice(f"Starting Kafka, Valkey, {len(EVERY_FEATURE)} workers and the API; their logs are in {home}")
     with ExitStack() as up:
         servers: list[Server] = []
         environment: dict[str, str] = {}
@@ -65,7 +65,7 @@ def opened_servers(home: Path, port: int) -> Iterator[Sequence[Server]]:
             if not store.installed():
                 store.install()
             environment |= store.settings(start(store))
-        start(workers(environment), _free_ports(len(ALL)))
+        start(workers(environment), _free_ports(len(EVERY_FEATURE)))
         start(api(environment), port)
         _await_workers(servers, port)
         yield servers
@@ -76,7 +76,7 @@ def workers(environment: Mapping[str, str]) -> Service:
     return Service(
         "workers",
         lambda _, port: [sys.executable, "-m", "backbeat", "stream", "--metrics-port", str(port)],
-        ready=lambda port: all(answers(port + place) for place in range(len(ALL))),
+        ready=lambda port: all(answers(port + place) for place in range(len(EVERY_FEATURE))),
         ready_seconds=WORKERS_SECONDS,
         stop_seconds=2 * STOP_SECONDS,
         environment=environment,
@@ -102,7 +102,7 @@ def _await_workers(servers: Sequence[Server], port: int) -> None:
             server.check()
         told = _got(port, "/v1/stream")
         features = msgspec.json.decode(told, type=StreamAnswer).features if told else ()
-        missing = set(ALL) - {feature.feature for feature in features if feature.alive}
+        missing = set(EVERY_FEATURE) - {feature.feature for feature in features if feature.alive}
         if not missing:
             return
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import uvloop
 
-from backbeat.stream import ALL
+from backbeat.stream import EVERY_FEATURE
 from bench.report import Result, write
 from bench.serving import free_port
 from bench.serving_home import make_home, plays_of
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--background", type=int, default=5_000)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--features", nargs="*", default=list(ALL), choices=ALL)
+    parser.add_argument("--features", nargs="*", default=list(EVERY_FEATURE), choices=EVERY_FEATURE)
     asked = parser.parse_args(arguments)
     data = Path(os.environ.get("BACKBEAT_TEST_DATA", "../shared/data"))
     with tempfile.TemporaryDirectory() as folder, rig(Path(folder)) as servers:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from backbeat.stream import EVERY_FEATURE
 from deploy.local.kafka import broker
 from deploy.local.service import Running, free_port
 from deploy.local.valkey import server
@@ -25,7 +26,6 @@ from warehouse.stores.valkey_rows import ValkeyRows
 ROOT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 120.0
 SMALL_DISK_MB = 256
-WORKERS = ("taste", "trending", "outcomes", "sink")
 
 
 class HouseBroken(Exception):
@@ -125,7 +125,7 @@ class House:
         self.valkey = Server(server, folder / "valkey")
         self._port = free_port()
         self.api = self._process("api", "serve", "--port", str(self._port))
-        self.workers = {feature: self.worker(feature) for feature in WORKERS}
+        self.workers = {feature: self.worker(feature) for feature in EVERY_FEATURE}
         self._more: list[Process] = []
 
     @property
