@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from warehouse.offsets import records_seen
+
 BASE = "taste.base"  # rows table: listener_id -> TasteBase, msgpack, written by the batch
 SETTLED = "taste.settled"  # rows table: listener_id -> TasteBase, msgpack, written by the stream
 TAIL = "taste.tail"  # rows table: listener_id -> TasteTail, msgpack, written by the stream
@@ -109,7 +111,7 @@ class TasteTail(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def version(self) -> int:
         """How many records it has seen: higher with each, so that an older tail never replaces a newer one."""
-        return sum(self.seen.values()) + len(self.seen)
+        return records_seen(self.seen)
 
     @property
     def events(self) -> tuple[Tailed, ...]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, Erasure, Event, Impression, Play
+from warehouse.offsets import records_seen
 from warehouse.outcomes import OUTCOMES, RECENT_CLAIMS, RECENT_IMPRESSIONS, TAKEN_BACK, Claim, Shown, UnreadRow
 from warehouse.rules.outcomes import strength
 from warehouse.rules.plays import SKIPPED
@@ -41,7 +42,7 @@ class OutcomesFold:
         return _encode(row)
 
     def version(self, row: UnreadRow) -> int:
-        return sum(row.seen.values()) + len(row.seen)
+        return records_seen(row.seen)
 
     def advanced(
         self,

@@ -8,6 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from warehouse.events import PLAYS, Event, Play
+from warehouse.offsets import records_seen
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 from warehouse.rules.quantity import HOUR_MS
 from warehouse.sources import counts
@@ -49,7 +50,7 @@ class TrendingFold:
         return _encode(row)
 
     def version(self, row: HourRow) -> int:
-        return sum(row.seen.values()) + len(row.seen)
+        return records_seen(row.seen)
 
     def advanced(self, row: HourRow, events: Sequence[Event], *, key: str, place: str, offset: int) -> HourRow:  # noqa: ARG002  # the events say it
         if offset <= row.seen.get(place, -1):

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from warehouse.offsets import records_seen
 from warehouse.reading import CurrentTaste, taste_now
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.taste import BASE, CATALOG, SETTLED, TAIL, Counted, Tailed, TasteBase, TasteTail, TrackCard, holds
@@ -73,8 +74,7 @@ class Tastes:
 
     def settle(self, listener_id: str, base: TasteBase) -> None:
         """Write the stream's own base, unless one that holds more is there."""
-        version = sum(base.offsets.values()) + len(base.offsets)
-        self._rows.put(SETTLED, listener_id, msgspec.msgpack.encode(base), version=version)
+        self._rows.put(SETTLED, listener_id, msgspec.msgpack.encode(base), version=records_seen(base.offsets))
 
     def publish(self, bases: Mapping[str, TasteBase], *, version: int) -> int:
         """Write bases where older ones or none are; how many were written."""
