@@ -17,7 +17,7 @@ from streaming.mover import Told
 from warehouse.events import PLAYS, TOPICS, Play, Topic
 from warehouse.stores.kafka_log import KafkaLog
 from warehouse.stores.landing import landed_offsets
-from warehouse.stores.log import Log
+from warehouse.stores.log import Log, every_record
 from warehouse.stores.memory_rows import MemoryRows
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import Tastes
@@ -25,7 +25,6 @@ from warehouse.tables import RAW_PLAYS
 from warehouse.tail import topic_partition
 from warehouse.taste import TAIL
 
-PAGE = 1_000
 SHOWN = 3  # differences that a finding names
 
 
@@ -122,11 +121,9 @@ def behind(house: House, log: KafkaLog) -> list[str]:
 def records(log: Log, topic: Topic) -> Iterator[Told]:
     """All of a topic, partition after partition."""
     for partition in range(topic.partitions):
-        after = -1
-        while page := log.read(topic, partition, after=after, limit=PAGE):
-            for record in page:
-                yield Told(topic_partition(topic.name, partition), record.offset, record.events)
-            after = page[-1].offset
+        place = topic_partition(topic.name, partition)
+        for record in every_record(log, topic, partition):
+            yield Told(place, record.offset, record.events)
 
 
 def replayed(log: Log) -> MemoryRows:

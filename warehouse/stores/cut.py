@@ -20,11 +20,10 @@ import pyarrow.parquet as pq
 
 from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal, Topic
 from warehouse.stores.lake import Lake
-from warehouse.stores.log import Log, Record, partition_of
+from warehouse.stores.log import Log, every_record, partition_of
 from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS, Table
 from warehouse.tail import topic_partition
 
-RECORDS_A_READ = 1_000
 SEEDS_A_RECORD = 500
 NO_TRACKS = -1  # in place of a version of core.tracks: tracks keep the names that they were told by
 CUT_TOPICS = (PLAYS, SIGNALS, ERASURES)
@@ -105,13 +104,6 @@ def cut(
     return Cut(folder, dict(offsets), trimmed)
 
 
-def records(log: Log, topic: Topic, partition: int, *, after: int = -1) -> Iterator[Record]:
-    """Every record of one partition, page by page."""
-    while page := log.read(topic, partition, after=after, limit=RECORDS_A_READ):
-        yield from page
-        after = page[-1].offset
-
-
 def _bind_tracks(engine: duckdb.DuckDBPyConnection, lake: Lake, version: int | None, folder: Path) -> None:
     none = version == NO_TRACKS or not lake.exists(CORE_TRACKS)
     rows = CORE_TRACKS.schema.empty_table() if none else lake.dataset(CORE_TRACKS, version)
@@ -129,7 +121,7 @@ def _bind_keys(
         batch: list[tuple[Any, ...]] = []
         for partition in range(topic.partitions):
             end = offsets.get(topic_partition(topic.name, partition), -1)
-            for record in records(log, topic, partition):
+            for record in every_record(log, topic, partition):
                 batch += [(*_key(topic, event), record.offset <= end) for event in record.events]
                 if len(batch) >= _KEYS_A_BATCH:
                     writer.write_table(_table_of(batch, schema))

@@ -37,12 +37,11 @@ from warehouse.events import (
 )
 from warehouse.frames import Refused
 from warehouse.stores.lake import Lake
-from warehouse.stores.log import Log, Record
+from warehouse.stores.log import Log, Record, every_record
 from warehouse.stores.repeats import erased_until, find_repeats
 from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
 from warehouse.tail import topic_partition
 
-RECORDS_A_READ = 1_000
 EVENTS_A_COMMIT = 200_000  # they are in memory while they land
 LAND_TRIES = 5
 MAX_CONTENT_BYTES = 256 << 10  # of a dead letter; no event is as large
@@ -200,7 +199,7 @@ def _unlanded(lake: Lake, log: Log, landing: Landing, enough: int | None = None)
     waiting = _Waiting()
     for partition in range(landing.topic.partitions):
         expected = _landed(lake, landing.table, topic_partition(landing.topic.name, partition)) + 1
-        for record in _after(log, landing.topic, partition, expected - 1):
+        for record in every_record(log, landing.topic, partition, after=expected - 1):
             waiting.missed += record.offset - expected  # trimmed before they could land
             waiting.add(landing.topic, record)
             expected = record.offset + 1
@@ -229,12 +228,6 @@ def _following(lake: Lake, landing: Landing, records: Iterable[Record]) -> _Wait
 def _landed(lake: Lake, table: Table, place: str) -> int:
     offset = lake.transaction(table, place)
     return -1 if offset is None else offset
-
-
-def _after(log: Log, topic: Topic, partition: int, offset: int) -> Iterator[Record]:
-    while records := log.read(topic, partition, after=offset, limit=RECORDS_A_READ):
-        yield from records
-        offset = records[-1].offset
 
 
 def _day(ms: int) -> date:

@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 
 from warehouse.events import PLAYS, Play
 from warehouse.rules.plays import SAME_PLAY_MS
-from warehouse.stores.cut import records
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import landed_offsets, listener_of
-from warehouse.stores.log import Log, partition_of
+from warehouse.stores.log import Log, every_record, partition_of
 from warehouse.tables import (
     CORE_PLAYS,
     CORE_TRACKS,
@@ -129,7 +128,7 @@ def _write_tellings(log: Log, landed: Mapping[str, int], scratch: Path) -> dict[
         batch: list[tuple[Any, ...]] = []
         for partition in range(PLAYS.partitions):
             end = landed.get(topic_partition(PLAYS.name, partition), -1)
-            for record in records(log, PLAYS, partition):
+            for record in every_record(log, PLAYS, partition):
                 waits = record.offset > end
                 plays = [event for event in record.events if isinstance(event, Play)]
                 batch += [(play.listener_id, play.play_id, play.received_ms, play.started_ms, waits) for play in plays]

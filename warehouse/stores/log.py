@@ -11,6 +11,7 @@ from warehouse.events import TOPICS, Event, Topic
 from warehouse.frames import Refused, decoded, encoded
 from warehouse.tail import topic_partition
 
+RECORDS_A_READ = 1_000
 MAX_FRAME_BYTES = 512 << 10  # a record stays below the 1 MiB that a Kafka broker takes
 
 
@@ -103,6 +104,13 @@ def log_ends(log: Log) -> dict[str, int]:
         for topic in TOPICS
         for partition, offset in log.end(topic).items()
     }
+
+
+def every_record(log: Log, topic: Topic, partition: int, *, after: int = -1) -> Iterator[Record]:
+    """The records of one partition above `after`, in order, up to its end. Raises `LogUnavailable`."""
+    while page := log.read(topic, partition, after=after, limit=RECORDS_A_READ):
+        yield from page
+        after = page[-1].offset
 
 
 class Framed(NamedTuple):
