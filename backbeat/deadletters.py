@@ -10,10 +10,11 @@ from cyclopts import App, Parameter
 
 from backbeat.output import console, emit, notice, table
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_log
+from backbeat.wiring import open_lake, open_log
 from warehouse.stores.deadletters import DeadLetter, dead_letters
 from warehouse.stores.deadletters import replay as replay_letters
 from warehouse.stores.lock import LakeLock
+from warehouse.stores.log import now_ms
 
 app = App(name="deadletters", help="What came on the event log and could not be read.")
 Flag = Annotated[bool, Parameter(negative=())]

@@ -13,12 +13,13 @@ from rich.console import Console
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, table
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_log
+from backbeat.wiring import open_log
 from jobs.importers.intake import Progress, Request, Summary
 from jobs.importers.intake import import_plays as bring_in
 from jobs.importers.sample import Source
 from jobs.importers.told import ImportRefused
 from warehouse.stores.lock import LakeLocked
+from warehouse.stores.log import now_ms
 
 
 def import_plays(

@@ -15,8 +15,9 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_log, open_rows
+from backbeat.wiring import open_lake, open_log, open_rows
 from warehouse.stores.ledger import UNKNOWN, Books, Line, TablesForgotten, books
+from warehouse.stores.log import now_ms
 from warehouse.stores.rows import RowsUnavailable
 from warehouse.stores.tastes import Tastes
 from warehouse.workers import LAST, LEDGER, LastLedger

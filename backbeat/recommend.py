@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_rows
+from backbeat.wiring import open_lake, open_rows
 from models.registry import Registry
 from serving.answers import Recommendations
 from serving.app import new_id
@@ -22,6 +22,7 @@ from serving.service.reader import Reader
 from serving.service.recommending import Question
 from serving.service.shelves import Shelf
 from warehouse.events import MAX_ID_CHARACTERS, Id
+from warehouse.stores.log import now_ms
 from warehouse.stores.rows import RowsUnavailable
 
 SEEDS = 2**53  # as many as a number of JSON can tell apart

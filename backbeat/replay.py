@@ -23,12 +23,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from backbeat.importing import mapped_columns
 from backbeat.output import BadUsage, CommandFailed, console, emit
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms
 from jobs.importers.intake import ReadPlays, Request, import_names, read_plays
 from jobs.importers.told import ImportRefused
 from serving.service.telling import MAX_LISTENS
 from serving.tokens import sign
 from warehouse.stores.lock import LakeLocked
+from warehouse.stores.log import now_ms
 
 FASTEST = "max"
 PATIENCE_SECONDS = 300.0  # for an API that is away

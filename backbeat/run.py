@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from backbeat.output import FAILED, FAILS_AGAIN, BadUsage, CommandFailed, console, emit, table
 from backbeat.progress import watcher_for
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_ledger, open_log, open_rows, spark_settings
+from backbeat.wiring import open_lake, open_ledger, open_log, open_rows, spark_settings
 from jobs.intervals import Days
 from jobs.plan import PLANS, Plan, Step
 from jobs.run import Wiring
@@ -20,6 +20,7 @@ from jobs.runbook import advice
 from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock, LakeLocked
+from warehouse.stores.log import now_ms
 from warehouse.stores.runs import RunLedger, Status
 from warehouse.tables import RAW_PLAYS, TABLES
 

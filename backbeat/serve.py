@@ -19,13 +19,13 @@ from threadpoolctl import threadpool_limits
 
 from backbeat.output import BadUsage, CommandFailed, notice
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_log, open_rows, open_stream
+from backbeat.wiring import open_lake, open_log, open_rows, open_stream
 from models.registry import Registry
 from serving.app import Api, ApiConfig, Stores, create_app
 from serving.service.lake_charts import LakeCharts
 from serving.service.lake_dead_letters import LakeDeadLetters
 from streaming.embedded import OutOfStep
-from warehouse.stores.log import LogUnavailable
+from warehouse.stores.log import LogUnavailable, now_ms
 from warehouse.stores.rows import RowsUnavailable
 
 BACKLOG = 1_024

@@ -16,11 +16,12 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, notice
 from backbeat.settings import Settings
-from backbeat.wiring import now_ms, open_lake, open_log, open_rows
+from backbeat.wiring import open_lake, open_log, open_rows
 from streaming.features import FEATURES
 from streaming.workers.meter import Meter, serve_metrics
 from streaming.workers.sink import SINK, LakeSink
 from warehouse.stores.kafka_log import KafkaLog
+from warehouse.stores.log import now_ms
 
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 10.0

@@ -10,9 +10,9 @@ from cyclopts import Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit
 from backbeat.settings import SECRET, Settings
-from backbeat.wiring import now_ms
 from serving.tokens import sign
 from warehouse.events import Id
+from warehouse.stores.log import now_ms
 
 LONGEST_DAYS = 366
 DAY_S = 24 * 60 * 60

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from typing import TYPE_CHECKING
 
 from backbeat.output import BadUsage
@@ -21,11 +20,6 @@ if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is aske
 
 _BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
-
-
-def now_ms() -> int:
-    """The time of this machine, UTC ms."""
-    return time.time_ns() // 1_000_000
 
 
 def open_rows(settings: Settings) -> Rows:
