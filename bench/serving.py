@@ -23,6 +23,7 @@ import uvloop
 from bench.load import Load, closed_loop, open_loop
 from bench.report import Result, write
 from bench.serving_home import make_home, plays_of
+from deploy.local.service import free_port
 from warehouse.stores.home import Home
 
 GOAL_P99_MS = 5.0
@@ -77,13 +78,6 @@ def served(command: Sequence[str], home: Home) -> Iterator[tuple[int, int]]:
     finally:
         process.terminate()
         process.wait(20)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def resident_mb(pid: int) -> float:

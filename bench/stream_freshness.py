@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,11 +19,10 @@ import uvloop
 
 from backbeat.stream import EVERY_FEATURE
 from bench.report import Result, write
-from bench.serving import free_port
 from bench.serving_home import make_home, plays_of
 from bench.stream_load import Pace, Seen, watched
 from bench.stream_rig import Rig, cpu_seconds, process, rig
-from deploy.local.service import answers
+from deploy.local.service import answers, free_port
 from warehouse.stores.home import Home
 from warehouse.workers import WORKERS
 
@@ -61,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     data = Path(os.environ.get("BACKBEAT_TEST_DATA", "../shared/data"))
     with tempfile.TemporaryDirectory() as folder, rig(Path(folder)) as servers:
-        rows = servers.rows()
-        listeners = make_home(Home(Path(folder), f"{folder}/lake"), plays_of(data), rows)
+        with closing(servers.rows()) as rows:
+            listeners = make_home(Home(Path(folder), f"{folder}/lake"), plays_of(data), rows)
         with _house(servers, asked.features) as house:
             pace = Pace(background=asked.background, seconds=asked.seconds)
             house.measure(WARM, listeners)
@@ -109,7 +108,8 @@ def _house(servers: Rig, features: Sequence[str]) -> Iterator[_House]:
         for feature in features:
             worker = all_of_it.enter_context(process(["-m", "backbeat", "stream", feature], environment))
             pids[f"worker of {feature}"] = worker.pid
-        _await(lambda: answers(port) and len(list(servers.rows().scan(WORKERS))) == len(features))
+        rows = all_of_it.enter_context(closing(servers.rows()))
+        _await(lambda: answers(port) and len(list(rows.scan(WORKERS))) == len(features))
         yield _House(port, pids)
 
 
