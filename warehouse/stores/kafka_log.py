@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from warehouse.events import TOPICS, Event, Topic
 from warehouse.frames import decoded
 from warehouse.rules.quantity import DAY_MS
-from warehouse.stores.kafka_reader import Reader
+from warehouse.stores.kafka_reader import Reader, turned
 from warehouse.stores.kafka_sender import Sender, reason_of
 from warehouse.stores.log import LogUnavailable, Record, framed, now_ms
 from warehouse.tail import topic_partition
@@ -210,15 +210,11 @@ class KafkaLog:
         """Once a process and topic; it is no error where another was faster."""
         if topic.name in self._made:
             return
-        if not self._making.acquire(timeout=left()):
-            left()
-        try:
+        with turned(self._making, left):
             if topic.name not in self._made:
                 self._create(topic, left)
                 self._await_leaders(topic, left)
                 self._made.add(topic.name)
-        finally:
-            self._making.release()
 
     def _create(self, topic: Topic, left: Left) -> None:
         config = {"retention.ms": str(topic.retention_days * DAY_MS), "message.timestamp.type": "CreateTime"}

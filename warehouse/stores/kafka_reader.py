@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -20,12 +21,23 @@ _CONSUMING = {
 }
 
 
+@contextmanager
+def turned(turn: Lock, left: Callable[[], float]) -> Iterator[None]:
+    """Hold the lock for the block. Raises `TimeoutError` where it is not free before `left` seconds are over."""
+    if not turn.acquire(timeout=left()):
+        raise TimeoutError
+    try:
+        yield
+    finally:
+        turn.release()
+
+
 class Reader:
     """Reads by turns. It connects when it is first used."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._settings = settings
-        self._turn = threading.Lock()
+        self._turn = Lock()
         self._consumer: Consumer | None = None
         self._at: tuple[str, int, int] | None = None
 
@@ -36,15 +48,12 @@ class Reader:
         """
         if place.offset >= end:
             return []
-        if not self._turn.acquire(timeout=left()):
-            left()
-        try:
-            return self._read(self._placed(place), place, end, limit, left)
-        except BaseException:
-            self._at = None
-            raise
-        finally:
-            self._turn.release()
+        with turned(self._turn, left):
+            try:
+                return self._read(self._placed(place), place, end, limit, left)
+            except BaseException:
+                self._at = None
+                raise
 
     def close(self) -> None:
         """Disconnect; a second call does nothing."""
