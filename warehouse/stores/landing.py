@@ -37,6 +37,7 @@ from warehouse.events import (
 )
 from warehouse.frames import Refused
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import LakeBroken
 from warehouse.stores.log import Log, Record, every_record
 from warehouse.stores.repeats import erased_until, find_repeats
 from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
@@ -92,7 +93,7 @@ class _Waiting:
 def land(lake: Lake, log: Log, landing: Landing) -> Landed:
     """Bring one topic up to its end, in as many commits as its events need.
 
-    Raises `CommitFailedError` where others are always faster.
+    Raises `CommitFailedError` where others are always faster, `LakeBroken` and `LogUnavailable`.
     """
     landed, more = Landed(), True
     while more:
@@ -139,14 +140,20 @@ def waiting_erasures(lake: Lake, log: Log) -> list[dict[str, Any]]:
 
 
 def without_repeats(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str, int]) -> pa.Table:
-    """Rows whose grain neither an earlier one of them nor the lake has already, but for what `voids` forget."""
+    """Rows whose grain neither an earlier one of them nor the lake has already, but for what `voids` forget.
+
+    Raises `LakeBroken`.
+    """
     if not rows.num_rows:
         return rows
     placed = rows.append_column("place", pa.array(range(rows.num_rows), pa.int64()))
-    with duckdb.connect() as engine:
-        engine.register("told", placed)
-        find_repeats(engine, "told", lake, table, voids)
-        repeated = engine.table("repeats").to_arrow_table()["place"]
+    try:
+        with duckdb.connect() as engine:
+            engine.register("told", placed)
+            find_repeats(engine, "told", lake, table, voids)
+            repeated = engine.table("repeats").to_arrow_table()["place"]
+    except duckdb.Error as error:
+        raise LakeBroken.by(error, f"looking in {table.name} for what is told again") from error
     return rows.filter(pc.invert(pc.is_in(placed["place"], repeated)))
 
 
