@@ -124,8 +124,7 @@ class Mover(Generic[Row]):
         return refused
 
     def _keep(self, rows: Mapping[str, Row]) -> None:
-        if not self._keeps:
-            return
         if len(self._kept) + len(rows) > self._keeps:
             self._kept.clear()
-        self._kept.update(rows)
+        if len(rows) <= self._keeps:
+            self._kept.update(rows)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import pytest
@@ -77,6 +77,26 @@ def test_kept_rows_say_the_same_as_rows_read_again(keeps: int) -> None:
         mover.advance([record(offset, "ada", f"listener-{offset}")])
     assert counts_in(rows)["ada"] == 5
     assert counts_in(rows)["all/plays/0"] == 10
+
+
+class RowsThatAreAsked(MemoryRows):
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def get_many(self, table: str, keys: Iterable[str]) -> Mapping[str, bytes]:
+        self.asked += (wanted := list(keys))
+        return super().get_many(table, wanted)
+
+
+@pytest.mark.parametrize(("keeps", "asked_again"), [(0, 3), (2, 3), (3, 0)])
+def test_no_more_rows_are_kept_than_it_was_told_to(keeps: int, asked_again: int) -> None:
+    rows = RowsThatAreAsked()
+    mover = Mover(Counts(), rows, keeps=keeps)
+    mover.advance([record(0, "ada", "bob")])
+    rows.asked.clear()
+    mover.advance([record(1, "ada", "bob")])
+    assert len(rows.asked) == asked_again
 
 
 def test_a_worker_that_was_away_folds_into_what_another_left() -> None:
