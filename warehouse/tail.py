@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from warehouse.events import Erasure, Event, Play, Signal
-from warehouse.rules.plays import SKIPPED, counts_as_play
-from warehouse.sources import resolved_played_ms, resolved_track_ms
+from warehouse.rules.plays import SKIPPED
+from warehouse.sources import counts
 from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed
 
 
@@ -67,10 +67,10 @@ def tailed(event: Event, place: str, offset: int) -> Tailed:
 
 def heard(play: Play) -> Heard:
     """The play, judged by the rule of what counts."""
-    counts = counts_as_play(resolved_played_ms(play.played_ms, play.source), resolved_track_ms(play.track_ms))
-    skipped = play.ended_by == SKIPPED and not counts
+    counted = counts(play.played_ms, play.track_ms, play.source)
+    skipped = play.ended_by == SKIPPED and not counted
     ended_ms = play.started_ms + (play.played_ms or 0)
-    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counts, skipped, ended_ms)
+    return Heard(play.play_id, play.track_id, play.started_ms, play.source, counted, skipped, ended_ms)
 
 
 def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
