@@ -48,23 +48,7 @@ class WorkerConfig:
 
 def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig) -> faust.App:
     """The Faust app of one feature, over these rows."""
-    app = faust.App(
-        group_of(feature),
-        broker=f"kafka://{config.bootstrap}",
-        datadir=str(config.folder),
-        store="memory://",
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        consumer_auto_offset_reset="earliest",
-        broker_session_timeout=6.0,
-        broker_heartbeat_interval=1.0,
-        broker_commit_interval=1.0,
-        stream_recovery_delay=0.0,
-        stream_wait_empty=False,
-        worker_redirect_stdouts=False,
-        PartitionAssignor=DeclaredShares,
-    )
+    app = _listening(feature, config)
     mover = feature.mover(rows, config.rows_kept)
     records = app.topic(
         *(topic.name for topic in feature.topics),
@@ -97,6 +81,27 @@ def feature_app(feature: Feature, rows: Rows, meter: Meter, config: WorkerConfig
         meter.beat(feature.name)
 
     return app
+
+
+def _listening(feature: Feature, config: WorkerConfig) -> faust.App:
+    """An app that reads Kafka as the feature's group, keeps no table, and comes back soon after a death."""
+    return faust.App(
+        group_of(feature),
+        broker=f"kafka://{config.bootstrap}",
+        datadir=str(config.folder),
+        store="memory://",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        consumer_auto_offset_reset="earliest",
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=1.0,
+        broker_commit_interval=1.0,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=False,
+        worker_redirect_stdouts=False,
+        PartitionAssignor=DeclaredShares,
+    )
 
 
 async def _kept(
