@@ -15,10 +15,12 @@ from typing import Any
 from bench.peers import stream_peers
 from bench.report import Result, write
 from bench.stream_rig import Filled, Rig, await_first, await_last, cpu_seconds, crowd, fill, process, rig
+from streaming.features import FEATURES, group_of
 from streaming.workers.app import TAKE
+from warehouse.taste import TAIL
 
 GOAL = 40_000
-GROUP = "backbeat-taste"
+GROUP = group_of(FEATURES["taste"])
 SINGLE_PLAYS = 40_000  # of the frames of one play: a message costs the worker as much as thirty plays
 
 
@@ -62,7 +64,7 @@ def measured(servers: Rig, filled: Filled, frame: int, database: int) -> Round:
         ended = await_last(rows, filled, seconds=300)
         used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     plays = filled.plays - TAKE * frame  # the batch of the first row was folded before the clock started
-    found = rows.get_many("taste.tail", [f"listener-{number}" for number in range(1_000)])
+    found = rows.get_many(TAIL, [f"listener-{number}" for number in range(1_000)])
     rows.close()
     return Round(
         round(plays / (ended - began), 1),
