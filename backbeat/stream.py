@@ -74,7 +74,7 @@ def _run_one(feature: str, settings: Settings, log: KafkaLog, worker: str, metri
     rows = open_rows(settings)
     folder = settings.home.root / "stream" / feature / worker
     log.make(FEATURES[feature].topics)
-    watch(FEATURES[feature], log)
+    watch(FEATURES[feature], log, rows)
     config = WorkerConfig(log.bootstrap, folder, worker, metrics_port, rows_kept=rows_kept)
     run_worker(FEATURES[feature], rows, config, now_ms)
 

@@ -16,7 +16,9 @@ from typing import Protocol
 from streaming.features import Feature, group_of
 from warehouse.events import Topic
 from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.tail import topic_partition
+from warehouse.workers import WORKERS
 
 STILL_SECONDS = 20.0  # longer than a rebalance after a death takes, and than a batch of any size
 LOOK_SECONDS = 2.0
@@ -39,6 +41,10 @@ class Standstill:
             self._since = self._clock() if behind else None
         self._done = dict(done)
         return 0.0 if self._since is None else self._clock() - self._since
+
+    def forget(self) -> None:
+        """Begin anew with the next look."""
+        self._since = None
 
 
 class WatchedLog(Protocol):
@@ -70,20 +76,26 @@ def progress(feature: Feature, log: WatchedLog) -> tuple[dict[str, int], dict[st
     return done, ends
 
 
-def watch(feature: Feature, log: WatchedLog) -> None:
-    """Look every few seconds, in a thread that ends with the process. A log that is away stands still for nobody."""
-    threading.Thread(target=_look_for_ever, args=(feature, log), name="standstill", daemon=True).start()
+def still_seconds(standstill: Standstill, feature: Feature, log: WatchedLog, rows: Rows) -> float:
+    """How long the group has stood still, as of one more look. While the log or the rows are away, nobody does."""
+    try:
+        done, ends = progress(feature, log)
+        rows.version_of(WORKERS, feature.name)  # for the sake of an answer
+    except (LogUnavailable, RowsUnavailable):
+        standstill.forget()
+        return 0.0
+    return standstill.seconds(done, ends)
 
 
-def _look_for_ever(feature: Feature, log: WatchedLog) -> None:
+def watch(feature: Feature, log: WatchedLog, rows: Rows) -> None:
+    """Look every few seconds, in a thread that ends with the process."""
+    threading.Thread(target=_look_for_ever, args=(feature, log, rows), name="standstill", daemon=True).start()
+
+
+def _look_for_ever(feature: Feature, log: WatchedLog, rows: Rows) -> None:
     standstill = Standstill()
     while True:
         time.sleep(LOOK_SECONDS)
-        try:
-            done, ends = progress(feature, log)
-        except LogUnavailable:
-            standstill = Standstill()
-            continue
-        if standstill.seconds(done, ends) > STILL_SECONDS:
+        if still_seconds(standstill, feature, log, rows) > STILL_SECONDS:
             _log.error("%s: nothing was folded for %g s, and the log has more; ending", feature.name, STILL_SECONDS)
             os._exit(STOOD_STILL)

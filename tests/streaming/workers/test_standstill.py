@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from streaming.features import FEATURES
-from streaming.workers.standstill import Standstill, progress
+from streaming.workers.standstill import Standstill, progress, still_seconds
+from tests.fakes.memory_rows import MemoryRows
 from warehouse.events import ERASURES, PLAYS, Topic
+from warehouse.stores.log import LogUnavailable
+from warehouse.stores.rows import RowsUnavailable
 from warehouse.tail import topic_partition
 
 ENDS = {"plays/0": 9, "plays/1": 4}
@@ -62,3 +65,36 @@ def test_what_the_log_has_forgotten_keeps_no_group_behind() -> None:
     late = {place for place, end in ends.items() if done[place] < end}
     assert late == {topic_partition(PLAYS.name, partition) for partition in (1, 2, 3)}
     assert done[topic_partition(PLAYS.name, 0)] == 12
+
+
+class Flickering(Forgetful, MemoryRows):
+    """A log and rows, either of which may be away."""
+
+    fault: Exception | None = None
+
+    def version_of(self, table: str, key: str) -> int | None:
+        if isinstance(self.fault, RowsUnavailable):
+            raise self.fault
+        return super().version_of(table, key)
+
+    def end(self, topic: Topic) -> dict[int, int]:
+        if isinstance(self.fault, LogUnavailable):
+            raise self.fault
+        return super().end(topic)
+
+
+@pytest.mark.parametrize("fault", [RowsUnavailable("away"), LogUnavailable("away")])
+def test_a_worker_that_waits_for_a_store_does_not_stand_still(fault: Exception) -> None:
+    now, stores = 0.0, Flickering()
+    standstill = Standstill(lambda: now)
+
+    def look() -> float:
+        nonlocal now
+        now += 10
+        return still_seconds(standstill, FEATURES["taste"], stores, stores)
+
+    assert [look(), look(), look()] == [0, 10, 20]
+    stores.fault = fault
+    assert [look(), look(), look()] == [0, 0, 0]
+    stores.fault = None
+    assert [look(), look()] == [0, 10]
