@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from streaming.folds import Fold
 from warehouse.events import Event
-from warehouse.stores.rows import Rows
+from warehouse.stores.rows import Move, Rows
 
 Row = TypeVar("Row")
 
@@ -27,9 +27,9 @@ Finish = Callable[[str, Row, Row], Row]  # key, the row before, the row after; w
 class Mover(Generic[Row]):
     """Folds records into rows and writes the rows; when `advance` returns, they are in the store.
 
-    Rows go forward only: where another has written a row meanwhile, it is read again and folded into. Up to `keeps`
-    rows are kept from one call to the next. Keep none where others write the same rows and fold other records: kept
-    rows are right as long as whoever reads a place of the log reads all of it, from what was last acknowledged.
+    Where another has written a row since it was read, it is read again and folded into. Up to `keeps` rows are kept
+    from one call to the next. Keep none where others write the same rows and fold other records: kept rows are right
+    as long as whoever reads a place of the log reads all of it, from what was last acknowledged.
     `forgets` is called for each record before its rows move. Threads take turns. Methods raise `RowsUnavailable`.
     """
 
@@ -66,7 +66,7 @@ class Mover(Generic[Row]):
         while left:
             rows = self._read(left)
             changed = {key: row for key, row in self._folded(left, rows) if row is not rows[key]}
-            refused = self._write(changed)
+            refused = self._write(changed, rows)
             self._keep({key: row for key, row in (rows | changed).items() if key not in refused})
             moved += len(changed) - len(refused)
             left = {key: left[key] for key in refused}
@@ -114,11 +114,12 @@ class Mover(Generic[Row]):
                 row = self._finish(key, before, row)
             yield key, row
 
-    def _write(self, changed: Mapping[str, Row]) -> frozenset[str]:
+    def _write(self, changed: Mapping[str, Row], read: Mapping[str, Row]) -> frozenset[str]:
         if not changed:
             return frozenset()
         version, encoded = self._fold.version, self._fold.encoded
-        refused = self._rows.move(self._fold.table, {key: (version(row), encoded(row)) for key, row in changed.items()})
+        moves = {key: Move(version(read[key]), version(row), encoded(row)) for key, row in changed.items()}
+        refused = self._rows.move(self._fold.table, moves)
         for key in refused:
             self._kept.pop(key, None)
         return refused

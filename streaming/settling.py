@@ -22,16 +22,19 @@ class Settler:
         """The tail to write: `after`, or a shorter one now and then. Raises `RowsUnavailable`.
 
         The settled base is written before the tail that goes without its events: whoever reads in between finds
-        the old tail, which does not ask for it.
+        the old tail, whose events it knows. It rests on the one that is there, whether this tail knows of that or
+        not. Where another has settled in the same moment this tail stays long for once.
         """
         if after.count // LOOK_EVERY <= before.count // LOOK_EVERY:
             return after
-        base = self._tastes.base(listener_id, settled=after.settled)
+        version = self._tastes.settled_version(listener_id)  # before the base itself: a later one is not overwritten
+        base = self._tastes.base(listener_id, settled=True)
         short = compacted(after, base.offsets)
         if short.count < TASTE_TAIL:
             return short
         named = self._tastes.names({event.heard.track_id for event in short.events if event.heard})
-        self._tastes.settle(listener_id, settled_base(base, short, named))
+        if not self._tastes.settle(listener_id, settled_base(base, short, named), before=version):
+            return short
         return TasteTail(short.seen, settled=True)
 
     def forget(self, record: Told) -> None:

@@ -1,6 +1,6 @@
 """A Faust worker that keeps one feature: it reads frames, moves the feature's rows, then lets Kafka know how far it is.
 
-Rows carry the offsets that they have seen and go forward only, so neither Faust's tables nor its transactions are
+Rows carry the offsets that they have seen and change only from what was read, so neither Faust's tables nor its transactions are
 needed: a record is acknowledged once its rows are in the store, and one that comes again changes nothing.
 """
 

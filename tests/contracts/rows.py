@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from warehouse.stores.rows import RowRefused, Rows
+from warehouse.stores.rows import Move, RowRefused, Rows
 
 
 class RowsContract:
@@ -55,69 +55,84 @@ class RowsContract:
         assert rows.put_many("t", {}, version=1) == 0
         assert list(rows.scan("t")) == []
 
-    def test_rows_move_each_to_a_version_of_its_own(self, rows: Rows) -> None:
-        rows.put("t", "ahead", b"old", version=9)
-        rows.put("t", "level", b"old", version=5)
-        rows.put("t", "behind", b"old", version=4)
-        moved = {"ahead": (8, b"new"), "level": (5, b"new"), "behind": (2**53 - 1, b"new"), "fresh": (0, b"")}
-        assert rows.move("t", moved) == {"ahead", "level"}
-        assert dict(rows.scan("t")) == {"ahead": b"old", "level": b"old", "behind": b"new", "fresh": b""}
-        assert [rows.version_of("t", key) for key in moved] == [9, 5, 2**53 - 1, 0]
+    def test_a_row_moves_on_from_the_version_that_was_read_and_from_no_other(self, rows: Rows) -> None:
+        for key in ("ahead", "level", "behind"):
+            rows.put("t", key, b"old", version={"ahead": 9, "level": 5, "behind": 4}[key])
+        moves = {
+            "ahead": Move(5, 10, b"new"),
+            "level": Move(5, 2**53 - 1, b"new"),
+            "behind": Move(5, 6, b"new"),
+            "gone": Move(5, 6, b"new"),
+            "fresh": Move(0, 1, b""),
+        }
+        assert rows.move("t", moves) == {"ahead", "behind", "gone"}
+        assert dict(rows.scan("t")) == {"ahead": b"old", "behind": b"old", "fresh": b"", "level": b"new"}
+        assert [rows.version_of("t", key) for key in moves] == [9, 2**53 - 1, 4, None, 1]
+
+    def test_a_row_at_version_0_moves_like_one_that_is_absent(self, rows: Rows) -> None:
+        rows.put("t", "ada", b"old", version=0)
+        assert rows.move("t", {"ada": Move(0, 3, b"new")}) == frozenset()
+        assert (rows.get("t", "ada"), rows.version_of("t", "ada")) == (b"new", 3)
+
+    def test_a_higher_version_that_rests_on_another_row_is_refused(self, rows: Rows) -> None:
+        rows.put("t", "ada", b"one", version=1)
+        rows.move("t", {"ada": Move(1, 5, b"heir")})
+        assert rows.move("t", {"ada": Move(1, 20, b"zombie")}) == {"ada"}
+        assert rows.get("t", "ada") == b"heir"
 
     def test_a_move_told_again_is_refused_whole(self, rows: Rows) -> None:
-        moved = {f"{n:04}": (n, b"%d" % n) for n in range(1_500)}
-        assert rows.move("t", moved) == frozenset()
-        assert rows.move("t", moved) == moved.keys()
-        assert rows.get_many("t", moved) == {key: value for key, (_, value) in moved.items()}
+        moves = {f"{n:04}": Move(0, n + 1, b"%d" % n) for n in range(1_500)}
+        assert rows.move("t", moves) == frozenset()
+        assert rows.move("t", moves) == moves.keys()
+        assert rows.get_many("t", moves) == {key: move.value for key, move in moves.items()}
 
     def test_moving_nothing_moves_nothing(self, rows: Rows) -> None:
         assert rows.move("t", {}) == frozenset()
         assert list(rows.scan("t")) == []
 
     def test_a_deleted_row_may_be_moved_anew(self, rows: Rows) -> None:
-        rows.move("t", {"ada": (9, b"old")})
+        rows.move("t", {"ada": Move(0, 9, b"old")})
         rows.delete("t", ["ada"])
-        assert rows.move("t", {"ada": (1, b"new")}) == frozenset()
+        assert rows.move("t", {"ada": Move(9, 10, b"from before")}) == {"ada"}
+        assert rows.move("t", {"ada": Move(0, 1, b"new")}) == frozenset()
         assert (rows.get("t", "ada"), list(rows.scan("t"))) == (b"new", [("ada", b"new")])
 
     @pytest.mark.parametrize(
-        ("key", "version", "value"),
-        [("", 1, b""), ("\ud800", 1, b""), ("ada", -1, b""), ("ada", 2**53, b""), ("ada", 1, b"v" * ((8 << 20) + 1))],
+        ("key", "move"),
+        [
+            ("", Move(0, 1, b"")),
+            ("\ud800", Move(0, 1, b"")),
+            ("ada", Move(-1, 1, b"")),
+            ("ada", Move(0, 2**53, b"")),
+            ("ada", Move(3, 3, b"")),
+            ("ada", Move(0, 1, b"v" * ((8 << 20) + 1))),
+        ],
     )
-    def test_of_a_move_with_a_row_out_of_bounds_nothing_is_written(
-        self, rows: Rows, key: str, version: int, value: bytes
-    ) -> None:
+    def test_of_a_move_with_a_row_out_of_bounds_nothing_is_written(self, rows: Rows, key: str, move: Move) -> None:
         with pytest.raises(RowRefused):
-            rows.move("t", {"fine": (1, b""), key: (version, value)})
+            rows.move("t", {"fine": Move(0, 1, b""), key: move})
         assert list(rows.scan("t")) == []
 
     def test_rows_of_megabytes_move_together(self, rows: Rows) -> None:
-        moved = {f"{n}": (1, bytes([n]) * self.longest_value) for n in range(4)}
-        assert rows.move("t", moved) == frozenset()
-        assert all(rows.get("t", key) == value for key, (_, value) in moved.items())
+        moves = {f"{n}": Move(0, 1, bytes([n]) * self.longest_value) for n in range(4)}
+        assert rows.move("t", moves) == frozenset()
+        assert all(rows.get("t", key) == move.value for key, move in moves.items())
 
-    def test_of_moves_to_one_version_at_once_one_is_written_and_the_others_know(self, rows: Rows) -> None:
+    @pytest.mark.parametrize("versions", [(1, 1, 1, 1, 1, 1), (3, 1, 5, 2, 4, 6)])
+    def test_of_moves_from_one_row_at_once_one_is_written_and_the_others_know(
+        self, rows: Rows, versions: tuple[int, ...]
+    ) -> None:
         keys = [f"{n:02}" for n in range(50)]
-        writers = range(6)
+        writers = range(len(versions))
 
         def refused(writer: int) -> frozenset[str]:
-            return rows.move("t", dict.fromkeys(keys[writer:] + keys[:writer], (1, b"%d" % writer)))
+            move = Move(0, versions[writer], b"%d" % writer)
+            return rows.move("t", dict.fromkeys(keys[writer:] + keys[:writer], move))
 
         with ThreadPoolExecutor(len(writers)) as pool:
             lost = list(pool.map(refused, writers))
         won = {key: [b"%d" % writer for writer in writers if key not in lost[writer]] for key in keys}
         assert {key: [value] for key, value in rows.scan("t")} == won
-
-    def test_of_moves_at_once_the_highest_version_stays_and_is_told_so(self, rows: Rows) -> None:
-        keys = [f"{n:02}" for n in range(40)]
-
-        def refused(version: int) -> frozenset[str]:
-            return rows.move("t", dict.fromkeys(keys, (version, b"%d" % version)))
-
-        with ThreadPoolExecutor(6) as pool:
-            lost = list(pool.map(refused, [3, 1, 5, 2, 4, 0]))
-        assert lost[2] == frozenset()
-        assert dict(rows.scan("t")) == dict.fromkeys(keys, b"5")
 
     def test_tables_are_apart(self, rows: Rows) -> None:
         rows.put("one.table", "ada", b"1", version=1)

@@ -21,7 +21,7 @@ from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, SignalKind, 
 from warehouse.outcomes import OUTCOMES, outcomes_at
 from warehouse.reading import CurrentTaste
 from warehouse.stores.log import LogUnavailable, Record, partition_of
-from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.stores.rows import Move, Rows, RowsUnavailable
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.stores.tastes import Tastes
@@ -196,7 +196,7 @@ class _RowsThatFailOnce(MemoryRows):
         super().__init__()
         self.fails = False
 
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
         if self.fails:
             self.fails = False
             raise RowsUnavailable("the rows are away")

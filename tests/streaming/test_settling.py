@@ -4,18 +4,18 @@ from streaming.folds.taste import TasteFold
 from streaming.mover import Mover, Told
 from streaming.settling import LOOK_EVERY, Settler
 from tests.fakes.memory_rows import MemoryRows
-from tests.streaming.tastes import MIN, NOON, PLAYS_PLACE, erasure, play
-from warehouse.events import ERASURES, Event
+from tests.streaming.tastes import MIN, NOON, PLAYS_PLACE, erasure, play, word
+from warehouse.events import ERASURES, SIGNALS, Event, SignalKind
 from warehouse.stores.tastes import Tastes
 from warehouse.tail import topic_partition
 from warehouse.taste import BASE, SETTLED, TASTE_TAIL, Entry, TasteBase, TasteTail
 
-ERASURES_PLACE = topic_partition(ERASURES.name, 0)
+ERASURES_PLACE, SIGNALS_PLACE = topic_partition(ERASURES.name, 0), topic_partition(SIGNALS.name, 0)
 
 
-def mover(rows: MemoryRows) -> Mover[TasteTail]:
+def mover(rows: MemoryRows, *, keeps: int = 0) -> Mover[TasteTail]:
     settler = Settler(Tastes(rows))
-    return Mover(TasteFold(), rows, finish=settler.finish, forgets=settler.forget)
+    return Mover(TasteFold(), rows, keeps=keeps, finish=settler.finish, forgets=settler.forget)
 
 
 def tell(rows: MemoryRows, events: list[Event], *, first: int = 0, place: str = PLAYS_PLACE) -> None:
@@ -90,3 +90,16 @@ def test_a_play_taken_back_before_a_tail_was_settled_does_not_return() -> None:
     tell(rows, plays(TASTE_TAIL))
     tell(rows, [play("p3", "t1", NOON + 6 * MIN)], first=TASTE_TAIL)
     assert counted(rows) == TASTE_TAIL - 1
+
+
+def test_a_worker_that_was_away_settles_on_what_its_heir_has_settled() -> None:
+    rows = MemoryRows()
+    zombie, heir = mover(rows, keeps=100), mover(rows, keeps=100)
+    first, rest = plays(LOOK_EVERY - 1), plays(2 * TASTE_TAIL, first=LOOK_EVERY - 1)
+    zombie.advance([Told(PLAYS_PLACE, at, [event]) for at, event in enumerate(first)])
+    for at, event in enumerate(rest, start=len(first)):
+        heir.advance([Told(PLAYS_PLACE, at, [event])])
+    words = [word(f"t{n}", SignalKind.LIKE, NOON + n, f"s{n}") for n in range(2 * TASTE_TAIL)]
+    zombie.advance([Told(SIGNALS_PLACE, at, [event]) for at, event in enumerate(words)])
+    taste = Tastes(rows).now("ada")
+    assert (counted(rows), len(taste.opinions)) == (len(first) + len(rest), len(words))

@@ -15,8 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from warehouse.stores.rows import (
+    Move,
     RowsUnavailable,
     checked_key,
+    checked_moves,
     checked_rows,
     checked_table,
     checked_value,
@@ -73,7 +75,8 @@ class BigtableRows:
 
     def put(self, table: str, key: str, value: bytes, *, version: int) -> bool:
         """Write where the row is absent or its version is lower; False, and nothing written, where it is not."""
-        return self._put(table, (checked_key(key), checked_version(version), checked_value(key, value)))
+        cells = _cells_of(checked_value(key, value), checked_version(version))
+        return not self._compared(table, checked_key(key), _at_least(version), unless=cells)
 
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in batches: one read of the versions, and one write of the rows that aren't ahead.
@@ -81,21 +84,20 @@ class BigtableRows:
         A row that moves between the two is counted, and stays at the higher version.
         """
         checked_table(table), checked_version(version)
-        told = [(checked_key(key), checked_value(key, value)) for key, value in rows.items()]
-        return sum(self._put_batch(table, batch, version) for batch in _batches(told))
+        return sum(self._put_batch(table, batch, version) for batch in _batches(checked_rows(rows)))
 
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
-        """`put` for each `key -> (version, value)`, many in flight at once; the keys of those not written.
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
+        """Write each row that is still as it was read, many in flight at once; the keys of those not written.
 
         Bigtable compares before it writes in a single row alone, so each is a request of its own.
         """
-        told = checked_rows(rows)
+        told = checked_moves(rows)
         known = checked_table(table) in self._tables
         first, rest = (told[:0], told) if known else (told[:1], told[1:])  # alone, since it may have to make the table
-        written = [self._put(table, row) for row in first]
+        written = [self._move(table, row) for row in first]
         with ThreadPoolExecutor(_MOVES_AT_ONCE) as pool:
-            written.extend(pool.map(partial(self._put, table), rest))
-        return frozenset(row[0].decode() for row, done in zip(told, written, strict=True) if not done)
+            written.extend(pool.map(partial(self._move, table), rest))
+        return frozenset(key.decode() for (key, _), done in zip(told, written, strict=True) if not done)
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
@@ -128,15 +130,28 @@ class BigtableRows:
                 client: Any = self._client  # its close carries no types
                 client.close()
 
-    def _put(self, table: str, row: tuple[bytes, int, bytes]) -> bool:
-        from google.cloud.bigtable.data.row_filters import RowFilterChain, ValueRangeFilter
-
-        key, version, value = row
-        ahead = RowFilterChain([_newest(_VERSION), ValueRangeFilter(_fixed_width(version))])
+    def _move(self, table: str, row: tuple[bytes, Move]) -> bool:
+        key, (before, version, value) = row
         cells = _cells_of(value, version)
-        return not self._asked(
-            table, "write a row", lambda t: t.check_and_mutate_row(key, ahead, false_case_mutations=cells)
-        )
+        if before:
+            return self._compared(table, key, _at(before), then=cells)
+        return not self._compared(table, key, _at_least(1), unless=cells)
+
+    def _compared(
+        self,
+        table: str,
+        key: bytes,
+        found: RowFilter,
+        *,
+        then: list[Mutation] | None = None,
+        unless: list[Mutation] | None = None,
+    ) -> bool:
+        """Whether the row has what the filter finds; mutated in the same moment, `then` or `unless`."""
+
+        def compared(of: Table) -> bool:
+            return of.check_and_mutate_row(key, found, true_case_mutations=then, false_case_mutations=unless)
+
+        return self._asked(table, "write a row", compared)
 
     def _put_batch(self, table: str, batch: list[tuple[bytes, bytes]], version: int) -> int:
         found = self._cells(table, [key for key, _ in batch], _VERSION)
@@ -219,6 +234,19 @@ class BigtableRows:
 
 def _rows(query: ReadRowsQuery, table: Table) -> list[Row]:
     return table.read_rows(query)
+
+
+def _at_least(version: int) -> RowFilter:
+    from google.cloud.bigtable.data.row_filters import RowFilterChain, ValueRangeFilter
+
+    return RowFilterChain([_newest(_VERSION), ValueRangeFilter(_fixed_width(version))])
+
+
+def _at(version: int) -> RowFilter:
+    from google.cloud.bigtable.data.row_filters import RowFilterChain, ValueRangeFilter
+
+    exactly = _fixed_width(version)
+    return RowFilterChain([_newest(_VERSION), ValueRangeFilter(exactly, exactly)])
 
 
 def _newest(column: bytes) -> RowFilter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 
-from warehouse.stores.rows import checked_key, checked_rows, checked_table, checked_version
+from warehouse.stores.rows import Move, checked_key, checked_moves, checked_rows, checked_table, checked_version
 
 
 class MemoryRows:
@@ -28,22 +28,29 @@ class MemoryRows:
         return found[0] if found else None
 
     def put(self, table: str, key: str, value: bytes, *, version: int) -> bool:
-        return not self.move(table, {key: (version, value)})
+        return self.put_many(table, {key: value}, version=version) == 1
 
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
-        checked_version(version)
-        return len(rows) - len(self.move(table, {key: (version, value) for key, value in rows.items()}))
-
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
-        checked_table(table)
-        refused: set[str] = set()
+        checked_table(table), checked_version(version)
+        told, written = checked_rows(rows), 0
         with self._turn:
-            for key, version, value in checked_rows(rows):
+            for key, value in told:
                 there = self._rows.get((table, key))
-                if there is not None and there[0] >= version:
-                    refused.add(key.decode())
-                else:
+                if there is None or there[0] < version:
                     self._rows[table, key] = (version, value)
+                    written += 1
+        return written
+
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
+        checked_table(table)
+        told, refused = checked_moves(rows), set()
+        with self._turn:
+            for key, move in told:
+                there, _ = self._rows.get((table, key), (0, b""))
+                if there == move.before:
+                    self._rows[table, key] = (move.version, move.value)
+                else:
+                    refused.add(key.decode())
         return frozenset(refused)
 
     def delete(self, table: str, keys: Iterable[str]) -> None:

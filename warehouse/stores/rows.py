@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Move(NamedTuple):
+    """A row on from the version at which it was read, 0 where there was none, to a higher one."""
+
+    before: int
+    version: int
+    value: bytes
 
 
 class Rows(Protocol):
-    """Tables of `key -> (version, value)`. A write carries a version and only ever moves a row forward.
+    """Tables of `key -> (version, value)`. A write carries a version, higher than that of the row whose place it takes.
 
     Keys are text of 1 to 1,024 characters, values bytes up to 8 MiB, versions whole numbers from 0 to 2**53 - 1. Every
     method may raise `RowsUnavailable`, and `RowRefused` for what is out of bounds.
@@ -29,12 +37,12 @@ class Rows(Protocol):
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in as few round trips as can be; how many were written."""
 
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
-        """`put` for each `key -> (version, value)`, in as few round trips as can be; the keys of those not written.
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
+        """Write each row that is still as it was read, in as few round trips as can be; the keys of those not written.
 
-        A row is written, or is among these because the row there was at its version or ahead: however many write it
-        at once, one of them at each version. After `RowsUnavailable` any of the rows may have been written; after
-        `RowRefused` none was.
+        A row is written where it is at the version `before`, or absent and that is 0: however many read it and write
+        it at once, one of them does. So what a row holds rests on all that was ever written to it. After
+        `RowsUnavailable` any of the rows may have been written; after `RowRefused` none was.
         """
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
@@ -91,12 +99,21 @@ def checked_version(version: int) -> int:
     return version
 
 
-def checked_rows(rows: Mapping[str, tuple[int, bytes]]) -> list[tuple[bytes, int, bytes]]:
-    """Key in UTF-8, version and value of each. Raises `RowRefused`."""
-    return [
-        (checked_key(key), checked_version(version), checked_value(key, value))
-        for key, (version, value) in rows.items()
-    ]
+def checked_rows(rows: Mapping[str, bytes]) -> list[tuple[bytes, bytes]]:
+    """Key in UTF-8 and value of each. Raises `RowRefused`."""
+    return [(checked_key(key), checked_value(key, value)) for key, value in rows.items()]
+
+
+def checked_moves(rows: Mapping[str, Move]) -> list[tuple[bytes, Move]]:
+    """Key in UTF-8 and move of each. Raises `RowRefused`."""
+    return [(checked_key(key), _checked_move(key, move)) for key, move in rows.items()]
+
+
+def _checked_move(key: str, move: Move) -> Move:
+    checked_value(key, move.value)
+    if checked_version(move.before) >= checked_version(move.version):
+        raise RowRefused(f"row {key!r} moved from version {move.before} to {move.version}; wanted a higher one")
+    return move
 
 
 def prefix_range(prefix: str) -> tuple[bytes, bytes]:

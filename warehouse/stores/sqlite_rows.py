@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from warehouse.stores.rows import (
+    Move,
     RowsUnavailable,
     checked_key,
+    checked_moves,
     checked_rows,
     checked_table,
     checked_value,
@@ -30,6 +33,8 @@ INSERT INTO rows (table_name, key, version, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (table_name, key) DO UPDATE SET version = excluded.version, value = excluded.value
 WHERE excluded.version > rows.version
 """
+_MOVE_FIRST = _PUT.replace("excluded.version > rows.version", "rows.version = 0")
+_MOVE = "UPDATE rows SET version = ?, value = ? WHERE table_name = ? AND key = ? AND version = ?"
 _DELETE = "DELETE FROM rows WHERE table_name = ? AND key = ?"
 _PAGE = "SELECT key, value FROM rows WHERE table_name = ? AND key > ? AND key < ? ORDER BY key LIMIT ?"
 _FIRST_PAGE = _PAGE.replace("key > ?", "key >= ?")
@@ -82,13 +87,15 @@ class SqliteRows:
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in short transactions, so that whoever else writes waits little; how many were written."""
         checked_table(table), checked_version(version)
-        told = checked_rows({key: (version, value) for key, value in rows.items()})
-        return len(told) - sum(len(self._moved(table, batch)) for batch in _batches(told))
+        return sum(self._put_batch(table, batch, version) for batch in _batches(checked_rows(rows)))
 
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
-        """`put` for each `key -> (version, value)`, in one transaction; the keys of those not written."""
-        told = checked_rows(rows)
-        return frozenset(key.decode() for key in self._moved(checked_table(table), told))
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
+        """Write each row that is still as it was read, in one transaction; the keys of those not written."""
+        told = checked_moves(rows)
+        checked_table(table)
+        with self._file.writing("write rows") as connection:
+            written = connection.cursor().execute
+            return frozenset(key.decode() for key, move in told if written(*_moving(table, key, move)).rowcount != 1)
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
@@ -110,15 +117,22 @@ class SqliteRows:
         """Release what is held; a second call does nothing."""
         self._file.close()
 
-    def _moved(self, table: str, rows: list[tuple[bytes, int, bytes]]) -> list[bytes]:
-        """Write them in one transaction; the keys of those not written."""
+    def _put_batch(self, table: str, rows: list[tuple[bytes, bytes]], version: int) -> int:
+        """Write them in one transaction; how many were written."""
         with self._file.writing("write rows") as connection:
             put = connection.cursor().execute
-            return [row[0] for row in rows if put(_PUT, (table, *row)).rowcount != 1]
+            return sum(put(_PUT, (table, key, version, value)).rowcount for key, value in rows)
 
     def _page(self, query: str, table: str, low: bytes, high: bytes) -> list[tuple[bytes, bytes]]:
         with self._file.reading("scan rows") as connection:
             return connection.execute(query, (table, low, high, _PAGE_ROWS)).fetchall()
+
+
+def _moving(table: str, key: bytes, move: Move) -> tuple[str, tuple[Any, ...]]:
+    """The statement, and its values, that changes one row where that is as it was."""
+    if move.before:
+        return _MOVE, (move.version, move.value, table, key, move.before)
+    return _MOVE_FIRST, (table, key, move.version, move.value)
 
 
 def _many(count: int) -> str:
@@ -135,12 +149,12 @@ def _rounded_up(count: int) -> int:
     return 1 << (count - 1).bit_length()
 
 
-def _batches(rows: list[tuple[bytes, int, bytes]]) -> Iterator[list[tuple[bytes, int, bytes]]]:
-    batch: list[tuple[bytes, int, bytes]] = []
+def _batches(rows: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    batch: list[tuple[bytes, bytes]] = []
     size = 0
     for row in rows:
         batch.append(row)
-        size += len(row[2])
+        size += len(row[1])
         if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0

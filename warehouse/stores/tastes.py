@@ -9,7 +9,7 @@ import msgspec
 
 from warehouse.offsets import records_seen
 from warehouse.reading import CurrentTaste, taste_now
-from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.stores.rows import Move, Rows, RowsUnavailable
 from warehouse.taste import BASE, CATALOG, SETTLED, TAIL, Counted, Tailed, TasteBase, TasteTail, TrackCard, holds
 
 Stored = TypeVar("Stored")
@@ -63,7 +63,7 @@ class Tastes:
         return TasteTail() if found is None else _row(TAIL, listener_id, found, _TAIL)
 
     def base(self, listener_id: str, *, settled: bool) -> TasteBase:
-        """The base that stands; `settled` is what the listener's tail says."""
+        """The batch's base; where `settled` the stream's own, unless the batch's holds as much."""
         own = self._rows.get(SETTLED, listener_id) if settled else None
         return self.read(listener_id, StoredTaste(None, self._rows.get(BASE, listener_id), own))[0]
 
@@ -72,9 +72,19 @@ class Tastes:
         found = self._rows.get_many(CATALOG, tracks)
         return {name: _row(CATALOG, name, card, _CARD).track_id for name, card in found.items()}
 
-    def settle(self, listener_id: str, base: TasteBase) -> None:
-        """Write the stream's own base, unless one that holds more is there."""
-        self._rows.put(SETTLED, listener_id, msgspec.msgpack.encode(base), version=records_seen(base.offsets))
+    def settled_version(self, listener_id: str) -> int:
+        """The version of the stream's own base; 0 where there is none."""
+        return self._rows.version_of(SETTLED, listener_id) or 0
+
+    def settle(self, listener_id: str, base: TasteBase, *, before: int) -> bool:
+        """Write the stream's own base in place of the one at the version `before`; False where that is not there now.
+
+        It has to have seen more records, or it isn't written either.
+        """
+        version = records_seen(base.offsets)
+        if version <= before:
+            return False
+        return not self._rows.move(SETTLED, {listener_id: Move(before, version, msgspec.msgpack.encode(base))})
 
     def publish(self, bases: Mapping[str, TasteBase], *, version: int) -> int:
         """Write bases where older ones or none are; how many were written."""

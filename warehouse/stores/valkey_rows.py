@@ -21,27 +21,35 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from warehouse.stores.rows import (
+    Move,
     RowsUnavailable,
     checked_key,
+    checked_moves,
     checked_rows,
     checked_table,
     checked_version,
     prefix_range,
 )
 
+# Each row is told as the version that it must be at, eight bytes, and then as it is kept; ANY is any that is lower.
 # Versions are compared as numbers, which a double holds exactly; Lua's `<` on text would ask the server's locale.
 _MOVE = """
 local call, number, refused, fresh = server.call, struct.unpack, {}, {}
 local member = #KEYS[1] + 2
+local ANY, NONE = string.rep('\\255', 8), string.rep('\\0', 8)
 for i = 1, #ARGV do
-  local key, row = KEYS[i + 1], ARGV[i]
+  local key, before, row = KEYS[i + 1], string.sub(ARGV[i], 1, 8), string.sub(ARGV[i], 9)
   local there = call('GETRANGE', key, 0, 7)
-  if there == '' then
-    fresh[#fresh + 1] = 0
-    fresh[#fresh + 1] = string.sub(key, member)
+  local absent = there == ''
+  if absent then
+    there = NONE
+  end
+  if there == before or before == ANY and (absent or number('>I8', there) < number('>I8', row)) then
     call('SET', key, row)
-  elseif number('>I8', there) < number('>I8', row) then
-    call('SET', key, row)
+    if absent then
+      fresh[#fresh + 1] = 0
+      fresh[#fresh + 1] = string.sub(key, member)
+    end
   else
     refused[#refused + 1] = i - 1
   end
@@ -53,13 +61,14 @@ return refused
 """
 _MOVE_SHA = hashlib.sha1(_MOVE.encode(), usedforsecurity=False).hexdigest()
 _VERSION_BYTES = 8
+_ANY = b"\xff" * _VERSION_BYTES
 _ROWS_A_CALL = 500  # a call has the server to itself: a few milliseconds, in which others wait
 _BYTES_A_CALL = 1 << 20
 _CALLS_A_TRIP = 10
 _CONNECTIONS = 64  # of one process; more threads than that wait for one another
 
 Item = TypeVar("Item")
-Packed = tuple[bytes, bytes]  # a row as it is kept: its key, and version and value
+Packed = tuple[bytes, bytes]  # a row as it is told: its key, and the version before, the version and the value
 
 
 class ValkeyRows:
@@ -123,22 +132,21 @@ class ValkeyRows:
 
     def put(self, table: str, key: str, value: bytes, *, version: int) -> bool:
         """Write where the row is absent or its version is lower; False, and nothing written, where it is not."""
-        return not self.move(table, {key: (version, value)})
+        return self.put_many(table, {key: value}, version=version) == 1
 
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in as few round trips as can be; how many were written."""
         checked_version(version)
-        return len(rows) - len(self.move(table, {key: (version, value) for key, value in rows.items()}))
+        head = _ANY + version.to_bytes(_VERSION_BYTES)
+        return len(rows) - len(self._told(table, [(key, head + value) for key, value in checked_rows(rows)]))
 
-    def move(self, table: str, rows: Mapping[str, tuple[int, bytes]]) -> frozenset[str]:
-        """`put` for each `key -> (version, value)`, hundreds a call and many calls a round trip; those not written."""
-        told = checked_rows(rows)
-        refused: list[bytes] = []
-        with self._asking(table, "write rows"):
-            calls = _calls(told)
-            while trip := list(islice(calls, _CALLS_A_TRIP)):
-                refused.extend(self._moved(table, trip))
-        return frozenset(key.decode() for key in refused)
+    def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
+        """Write each row that is still as it was read, hundreds a call, many calls a trip; those not written."""
+        told = [
+            (key, move.before.to_bytes(_VERSION_BYTES) + move.version.to_bytes(_VERSION_BYTES) + move.value)
+            for key, move in checked_moves(rows)
+        ]
+        return frozenset(key.decode() for key in self._told(table, told))
 
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
@@ -171,6 +179,15 @@ class ValkeyRows:
     def _read(self, table: str, keys: Sequence[bytes]) -> list[bytes | None]:
         rows: list[bytes | None] = self._client.mget([_place(table, key) for key in keys])
         return rows
+
+    def _told(self, table: str, rows: list[Packed]) -> list[bytes]:
+        """The keys of those that were not written."""
+        refused: list[bytes] = []
+        with self._asking(table, "write rows"):
+            calls = _calls(rows)
+            while trip := list(islice(calls, _CALLS_A_TRIP)):
+                refused.extend(self._moved(table, trip))
+        return refused
 
     def _moved(self, table: str, calls: list[list[Packed]]) -> Iterator[bytes]:
         """The keys that these calls, sent together, did not write."""
@@ -214,12 +231,12 @@ def _slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         yield items[first : first + _ROWS_A_CALL]
 
 
-def _calls(rows: Iterable[tuple[bytes, int, bytes]]) -> Iterator[list[Packed]]:
+def _calls(rows: Iterable[Packed]) -> Iterator[list[Packed]]:
     call: list[Packed] = []
     size = 0
-    for key, version, value in rows:
-        call.append((key, version.to_bytes(_VERSION_BYTES) + value))
-        size += len(value)
+    for row in rows:
+        call.append(row)
+        size += len(row[1])
         if len(call) >= _ROWS_A_CALL or size >= _BYTES_A_CALL:
             yield call
             call, size = [], 0

@@ -13,7 +13,7 @@ from redis import Redis
 from deploy.local.service import Running, free_port
 from deploy.local.valkey import VALKEY, server
 from tests.contracts.rows import RowsContract
-from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.stores.rows import Move, Rows, RowsUnavailable
 from warehouse.stores.valkey_rows import ValkeyRows
 
 pytestmark = [
@@ -43,7 +43,8 @@ class TestValkeyRows(RowsContract):
 
 
 def test_a_row_is_a_string_and_its_key_a_member_in_the_order_of_its_table(rows: Rows, valkey: Running) -> None:
-    rows.move("stream.taste", {"ada": (258, b"value"), "grace": (0, b"")})
+    rows.put("stream.taste", "ada", b"value", version=258)
+    rows.put("stream.taste", "grace", b"", version=0)
     with Redis(port=valkey.port) as client:
         assert client.get(b"stream.taste\0ada") == b"\0\0\0\0\0\0\x01\x02value"
         assert client.zrange("stream.taste", 0, -1) == [b"ada", b"grace"]
@@ -74,12 +75,11 @@ def test_calls_that_ask_more_connections_than_there_are_wait_for_one(rows: Rows)
 
 
 def test_a_script_that_the_server_forgot_is_told_again(rows: Rows, valkey: Running) -> None:
-    rows.move("t", {f"{n}": (1, b"") for n in range(1_000)})
+    rows.put_many("t", {f"{n}": b"" for n in range(1_000)}, version=1)
     with Redis(port=valkey.port) as client:
         client.script_flush()
-    assert rows.move("t", {f"{n}": (2 if n % 2 else 1, b"") for n in range(1_000)}) == {
-        f"{n}" for n in range(0, 1_000, 2)
-    }
+    moves = {f"{n}": Move(n % 2, 2, b"") for n in range(1_000)}
+    assert rows.move("t", moves) == {f"{n}" for n in range(0, 1_000, 2)}
 
 
 def test_a_server_out_of_memory_writes_nothing_and_says_so(rows: Rows, valkey: Running) -> None:
@@ -87,7 +87,7 @@ def test_a_server_out_of_memory_writes_nothing_and_says_so(rows: Rows, valkey: R
         client.config_set("maxmemory", 1)
         try:
             with pytest.raises(RowsUnavailable, match=r"could not write rows of t: .*maxmemory"):
-                rows.move("t", {f"{n}": (1, b"") for n in range(1_000)})
+                rows.put_many("t", {f"{n}": b"" for n in range(1_000)}, version=1)
         finally:
             client.config_set("maxmemory", 0)
         assert client.dbsize() == 0
@@ -140,7 +140,7 @@ def test_what_was_acknowledged_outlives_a_server_killed_under_load(tmp_path: Pat
             keys = [f"{writer}/{n}" for n in range(500)]
             try:
                 for version in itertools.count(1):
-                    store.move("t", dict.fromkeys(keys, (version, b"v" * 500)))
+                    store.move("t", dict.fromkeys(keys, Move(version - 1, version, b"v" * 500)))
                     acknowledged.update(dict.fromkeys(keys, version))
             except RowsUnavailable:
                 return
