@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from drills.crowd import Accepted
 from drills.house import ROOT, House, HouseBroken, await_true
 from streaming.features import FEATURES, Feature, group_of
@@ -142,11 +144,14 @@ def different_tastes(listeners: set[str], live: Rows, again: Rows) -> set[str]:
 
 
 def different_rows(feature: Feature, live: Rows, again: MemoryRows) -> tuple[set[str], int]:
-    """Keys of the feature's rows that are not the same bytes, and how many there are; tails are read, not compared."""
+    """Keys of the feature's rows that do not say the same, and how many there are; tails are read, not compared.
+
+    In which order topics were heard, and so which comes first in a row, is of no account.
+    """
     table = feature.mover(again, 0).table
     if table == TAIL:
         return set(), 0
-    mine, theirs = dict(live.scan(table)), dict(again.scan(table))
+    mine, theirs = ({key: msgspec.msgpack.decode(row) for key, row in rows.scan(table)} for rows in (live, again))
     return {key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)}, len(theirs)
 
 

@@ -36,8 +36,9 @@ class Crowd:
 
     They are so many that none has more plays than a row names: beyond those a play told again counts until the next
     base, as docs/parity.md says, and that is not what is drilled.
-    A play is now and then told again: under its id, by another service within a minute, or late. `tellings` is how
-    often each post is sent, whatever the answer: a producer that retries.
+    A play is now and then told again: under its id, by another service within a minute, or late. Some name an
+    impression, and words of tracks are said between them, so that rows rest on several topics. `tellings` is how often
+    each post is sent, whatever the answer: a producer that retries.
     """
 
     def __init__(self, url: str, seed: int, *, tellings: int = 1, backfills: bool = False) -> None:
@@ -58,6 +59,8 @@ class Crowd:
             while not stop.is_set():
                 self._tell(client, self._batch(number))
                 number += 1
+                if number % 3 == 0:
+                    self._say(client, f"{self._seed}-{number}")
                 if number % 25 == 0:
                     self._take_back(client)
 
@@ -95,6 +98,7 @@ class Crowd:
             "track_ms": 200_000,
             "ended_by": "skip" if skipped else "end",
             "country": self._random.choice(("IE", "DE", "BR")),
+            "impression_id": f"shown-{who}-{started_ms // DAY_MS}" if self._random.random() < 0.3 else None,
         }
 
     def _tell(self, client: httpx.Client, listens: Sequence[Listen]) -> None:
@@ -102,6 +106,17 @@ class Crowd:
             self._until_accepted(lambda: client.post("/v1/listens", json={"listens": list(listens)}))
         self.accepted.plays.update((listen["listener_id"], listen["play_id"]) for listen in listens)
         self.accepted.posts += 1
+
+    def _say(self, client: httpx.Client, signal_id: str) -> None:
+        """A word on a track that was told of, or is told of later: never of another listener's."""
+        said = {
+            "listener_id": f"listener-{self._seed}-{self._random.randrange(LISTENERS)}",
+            "track_id": f"drill:{self._random.randrange(TRACKS // 10)}",
+            "kind": self._random.choice(("like", "unlike", "dislike")),
+            "signal_id": signal_id,
+        }
+        for _ in range(self._tellings):
+            self._until_accepted(lambda: client.post("/v1/signals", json=said))
 
     def _take_back(self, client: httpx.Client) -> None:
         listen = self._random.choice(self._told)

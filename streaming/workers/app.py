@@ -1,7 +1,8 @@
 """A Faust worker that keeps one feature: it reads frames, moves the feature's rows, then lets Kafka know how far it is.
 
-Rows carry the offsets that they have seen and change only from what was read, so neither Faust's tables nor its transactions are
-needed: a record is acknowledged once its rows are in the store, and one that comes again changes nothing.
+Rows carry the offsets that they have seen and change only from what was read, so neither Faust's tables nor its
+transactions are needed: a record is acknowledged once its rows are in the store, and one that comes again changes
+nothing.
 """
 
 from __future__ import annotations
