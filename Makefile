@@ -48,7 +48,7 @@ bench-stream: install servers .venv-quixstreams/.synced ## the benchmarks of the
 test: install servers ## the tests, but for the slow ones
 	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not slow"
 
-test-all: install servers notebooks ## every test, the slow ones too, and the notebooks
+test-all: install servers notebooks .venv-obp/.synced ## every test, the slow ones too, and the notebooks
 	@$(RUN) -m pytest -n 2 --dist loadgroup
 
 notebooks: install ## execute every notebook

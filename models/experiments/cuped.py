@@ -11,7 +11,7 @@ from models.base import Floats
 
 @dataclass(frozen=True)
 class Adjusted:
-    """Values [listeners] less `theta` times the covariate, their mean as it was; `kept` is the share of variance left."""
+    """Values [listeners] less `theta` times the covariate, of the same mean; `kept` is the share of variance left."""
 
     values: Floats
     theta: float

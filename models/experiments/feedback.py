@@ -140,7 +140,7 @@ def mean_overlap(listeners: Positions, tracks: Positions) -> float | None:
     played.sum_duplicates()
     played.data[:] = 1.0
     lengths = np.sqrt(np.diff(played.indptr))
-    total: Floats = played.T @ (1.0 / lengths)
+    total = np.asarray(played.T @ (1.0 / lengths), np.float64)
     return max(0.0, float(total @ total) - count) / (count * (count - 1))
 
 
@@ -152,7 +152,7 @@ def popularity_percentile(counts: Floats) -> Floats:
 
 
 def divergence_bits(counts: Floats, others: Floats) -> float:
-    """Jensen and Shannon's divergence of two distributions told as counts [tracks]: 0 for equal, 1 for disjoint ones."""
+    """Jensen and Shannon's divergence of two distributions as counts [tracks]: 0 for equal, 1 for disjoint ones."""
     one, other = counts / counts.sum(), others / others.sum()
     both = entropy_bits((one + other) / 2)
     return max(0.0, both - (entropy_bits(one) + entropy_bits(other)) / 2)

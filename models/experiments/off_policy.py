@@ -60,7 +60,7 @@ class Predicted:
 
 
 def expected(rounds: int, of: Positions, chances: Floats, predictions: Floats) -> Floats:
-    """The mean prediction under the target policy [rounds], from its choices [choices]: whose round, chance, prediction.
+    """The mean prediction under the target policy [rounds], from its choices [choices]: their round, chance and worth.
 
     Chances of a round are taken as they are to each other, so rounding does not matter. Raises ValueError for a round
     without a choice.
@@ -77,8 +77,8 @@ def expected(rounds: int, of: Positions, chances: Floats, predictions: Floats) -
 class Support:
     """Whether the log can speak for the target policy.
 
-    `effective_rounds` is Kish's effective sample size of the weights. `mean_weight` is expected to be 1 where every track
-    of the target policy could have been shown: far below, the log has never seen part of what that would do.
+    `effective_rounds` is Kish's effective sample size of the weights. `mean_weight` is expected to be 1 where every
+    track of the target policy could have been shown: far below, the log has never seen part of what that would do.
     """
 
     rounds: int
@@ -131,12 +131,13 @@ class Estimate:
         return Interval(value, value - half, value + half)
 
     def bootstrap(self, seed: int) -> Interval:
-        """With the 95% interval of the percentile bootstrap over units."""
-        return bootstrapped(self.gains, self.sizes, seed=seed)
+        """With the 95% interval of the percentile bootstrap over units; those of no size are not drawn."""
+        some = self.sizes > 0
+        return bootstrapped(self.gains[some], self.sizes[some], seed=seed)
 
 
 def inverse_propensity(log: Rounds, clip: float | None = None) -> Estimate:
-    """IPS (Horvitz and Thompson 1952; Strehl et al. 2010): unbiased if weights are not clipped, and of high variance."""
+    """IPS (Horvitz and Thompson 1952; Strehl et al. 2010): unbiased if weights are not clipped, of high variance."""
     return _estimate(log, clipped_weights(log, clip) * log.rewards, np.ones_like(log.rewards))
 
 
