@@ -25,6 +25,7 @@ COMMANDS = {
     "run": "backbeat.run:run",
     "runs": "backbeat.runs:runs",
     "evaluate": "backbeat.evaluate:evaluate",
+    "experiment": "backbeat.experiment:app",
     "recommend": "backbeat.recommend:recommend",
     "similar": "backbeat.similar:similar",
     "models": "backbeat.models:app",

@@ -51,5 +51,9 @@ class Home:
         return self.root / "stack"
 
     @property
+    def experiment(self) -> Path:
+        return self.root / "experiment.json"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"

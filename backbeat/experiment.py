@@ -1,0 +1,267 @@
+"""`backbeat experiment`: arms and their sizes, what they changed, other policies by the log, and the feedback loop."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from cyclopts import App, Parameter
+
+from backbeat.experiment_files import experiment_of, policy_of
+from backbeat.output import CommandFailed, console, emit, table
+from backbeat.settings import Settings
+from backbeat.wiring import open_lake
+from models.experiments import feedback as loop
+from models.experiments import off_policy as ope
+from models.experiments.assignment import Experiment, assigned, assigned_all
+from models.experiments.study import Choices, Comparison, arm_numbers, checked_sizes, compared, estimates
+from warehouse.rules.quantity import DAY_MS
+from warehouse.stores.experiments import around_exposure, exposures, provenance, rounds
+from warehouse.stores.lake import NoSuchTable
+
+app = App(name="experiment", help="Experiments: who is in which arm, and what that says.")
+Flag = Annotated[bool, Parameter(negative=())]
+_EPOCH = date(1970, 1, 1)
+SEED = 11  # of bootstraps
+
+
+@app.command
+def assign(listener_id: str, /, *, experiment: Path | None = None, json: Flag = False) -> None:
+    """Say which arm a listener is in.
+
+    Args:
+        listener_id: Who.
+        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        json: One JSON document on one line.
+    """
+    asked = _experiment(experiment)
+    arm = assigned(asked, listener_id)
+    if json:
+        emit({"experiment": asked.name, "listener_id": listener_id, "arm": arm})
+    else:
+        console().print(arm or f"{listener_id} takes no part in {asked.name}", markup=False)
+
+
+@app.command
+def check(
+    *, experiment: Path | None = None, shelf: str | None = None, since: date | None = None, json: Flag = False
+) -> None:
+    """Say whether the arms have the sizes that were asked for, among listeners who were shown anything.
+
+    It may be asked every day. Exits 1 on a mismatch.
+
+    Args:
+        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        shelf: Only what was shown on this shelf.
+        since: The day on which the experiment began; all days by default.
+        json: One JSON document on one line.
+    """
+    asked = _experiment(experiment)
+    shown = _read(lambda lake: exposures(lake, shelf, since))
+    days = shown["shown_ms"].to_numpy() // DAY_MS
+    try:
+        found = checked_sizes(asked, _arms(asked, shown), days)
+    except ValueError as error:
+        raise CommandFailed(f"checking {asked.name}: {error}") from error
+    counts = {arm.name: int(count) for arm, count in zip(asked.arms, found.counts, strict=True)}
+    if json:
+        emit({"experiment": asked.name, "verdict": found.verdict, "p_value": found.p_value, "listeners": counts})
+    else:
+        console().print(found.told, markup=False)
+    if found.verdict == "mismatch":
+        raise CommandFailed(f"sample ratio mismatch in {asked.name}")
+
+
+@app.command
+def compare(
+    *,
+    planned: int,
+    metric: Literal["plays", "tracks", "minutes"] = "plays",
+    days: int = 7,
+    experiment: Path | None = None,
+    shelf: str | None = None,
+    since: date | None = None,
+    adjust: bool = True,
+    json: Flag = False,
+) -> None:
+    """Compare each arm with the first, by what listeners did in the days after they were first shown anything.
+
+    It may be asked every day: the intervals hold at all days at once.
+
+    Args:
+        planned: How many listeners all arms should have at the end, chosen beforehand: intervals are narrowest there.
+        metric: Counted plays, different tracks, or minutes heard, a listener.
+        days: How long each listener is watched; who has not been so long yet is left out.
+        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        shelf: Only what was shown on this shelf.
+        since: The day on which the experiment began; all days by default.
+        adjust: Take out what the same days before tell (CUPED).
+        json: One JSON document on one line.
+    """
+    asked = _experiment(experiment)
+    seen = _read(lambda lake: around_exposure(lake, exposures(lake, shelf, since), metric, days))
+    value, before = seen["value"].to_numpy(), seen["before"].to_numpy() if adjust else None
+    try:
+        found = compared(asked, _arms(asked, seen), _day_numbers(seen["day"]), value, before, planned)
+    except ValueError as error:
+        raise CommandFailed(f"comparing {asked.name}: {error}") from error
+    told = _compared(found)
+    if json:
+        emit({"experiment": asked.name, "metric": metric, "days": days, "variance_kept": found.kept, "arms": told})
+        return
+    title = (
+        f"{asked.name}: {metric} in {days} days, beside {asked.arms[0].name}; CUPED left {found.kept:.0%} of variance"
+    )
+    columns = ["arm", "listeners", "mean", "difference", "low", "high", "p_value", "decided"]
+    console().print(table(title, columns, [[arm[column] for column in columns] for arm in told]))
+
+
+def _compared(found: Comparison) -> list[dict[str, Any]]:
+    told = []
+    for arm in found.compared:
+        last, decided = arm.sequence, arm.sequence.decided_at
+        told.append(
+            {
+                "arm": arm.arm,
+                "listeners": arm.listeners[1],
+                "mean": arm.means[1],
+                "control_listeners": arm.listeners[0],
+                "control_mean": arm.means[0],
+                "difference": float(last.difference[-1]),
+                "low": _finite(last.low[-1]),
+                "high": _finite(last.high[-1]),
+                "p_value": float(last.p_value[-1]),
+                "decided": None if decided is None else str(_EPOCH + timedelta(days=int(found.days[decided]))),
+            }
+        )
+    return told
+
+
+@app.command(name="off-policy")
+def off_policy(
+    policy: Path,
+    /,
+    *,
+    shelf: str | None = None,
+    since: date | None = None,
+    clip: float | None = None,
+    json: Flag = False,
+) -> None:
+    """Estimate how often slots would have been played under another policy, from the log of the one that ran.
+
+    Args:
+        policy: Parquet or CSV: impression_id, slot, track_id, and the probability of that track there.
+        shelf: Only slots of this shelf.
+        since: Only slots shown on this day or later.
+        clip: The most that a slot may weigh.
+        json: One JSON document on one line.
+    """
+    chances = policy_of(policy)
+    logged, choices = _read(lambda lake: rounds(lake, chances, shelf, since))
+    known = pc.is_valid(logged["propensity"]).to_numpy(zero_copy_only=False)
+    try:
+        found = _estimated(logged, choices, known, clip)
+    except ValueError as error:
+        raise CommandFailed(f"estimating {policy}: {error}") from error
+    document = {"slots": int(known.sum()), "of_unknown_propensity": int((~known).sum()), **found}
+    if json:
+        emit(document)
+        return
+    title = f"{document['slots']:,} slots, {document['of_unknown_propensity']:,} more of unknown propensity"
+    rows = [[name, *told.values()] for name, told in found["estimates"].items()]
+    console().print(table(title, ["estimator", "played", "low", "high", "bootstrap low", "bootstrap high"], rows))
+    console().print(table("how far the log carries", ["", ""], list(found["support"].items())))
+
+
+def _estimated(logged: pa.Table, choices: pa.Table, known: Any, clip: float | None) -> dict[str, Any]:
+    """The estimates and the support, over the slots of `known` propensity [slots]."""
+    kept = logged.filter(pa.array(known))
+    chosen = choices.filter(pa.array(known[choices["round"].to_numpy()]))
+    tracks = _codes(pa.chunked_array([*kept["track_id"].chunks, *chosen["track_id"].chunks], pa.string()))
+    reward, propensity, target = (kept[name].to_numpy() for name in ("reward", "propensity", "target"))
+    log = ope.Rounds(reward, propensity, target, _codes(kept["listener_id"]))
+    of = (np.cumsum(known) - 1)[chosen["round"].to_numpy()]
+    places = Choices(of, tracks[len(kept) :], _whole(chosen["slot"]), chosen["probability"].to_numpy())
+    found = estimates(log, tracks[: len(kept)], _whole(kept["slot"]), places, clip)
+    return {
+        "estimates": {name: _interval(estimate) for name, estimate in found.items()},
+        "support": asdict(ope.support(log, clip)),
+    }
+
+
+def _interval(estimate: ope.Estimate) -> dict[str, float | None]:
+    normal, drawn = estimate.normal(), estimate.bootstrap(SEED)
+    told = {"value": normal.mean, "low": normal.low, "high": normal.high}
+    return {name: _finite(value) for name, value in (told | {"boot_low": drawn.low, "boot_high": drawn.high}).items()}
+
+
+@app.command
+def feedback(*, since: date | None = None, json: Flag = False) -> None:
+    """Show by week what was recommended beside what listeners found: how concentrated, how alike, how popular.
+
+    Args:
+        since: Only plays of this day and later.
+        json: One JSON document on one line.
+    """
+    plays = _read(lambda lake: provenance(lake, since))
+    if not len(plays):
+        raise CommandFailed("reporting feedback: no counted play; wanted one at least")
+    weeks = _day_numbers(plays["week"])
+    recommended = plays["recommended"].to_numpy(zero_copy_only=False)
+    told = loop.feedback(loop.Plays(_codes(plays["listener_id"]), _codes(plays["track_id"]), weeks, recommended))
+    if json:
+        emit({"weeks": [asdict(week) | {"week": _day(week.week)} for week in told.weeks]})
+        return
+    columns = ["week of", "plays", "recommended", "drift bits"]
+    measures = ["gini", "effective_tracks", "coverage", "overlap", "popularity"]
+    for kind in ("organic", "recommended", "everything"):
+        rows = []
+        for week in told.weeks:
+            spread = getattr(week, kind)
+            if spread is not None:
+                figures = [getattr(spread, measure) for measure in measures]
+                rows.append([_day(week.week), spread.plays, week.recommended_share, week.drift_bits, *figures])
+        console().print(table(kind, [*columns, *(measure.replace("_", " ") for measure in measures)], rows))
+
+
+def _experiment(path: Path | None) -> Experiment:
+    return experiment_of(path or Settings.from_environment().home.experiment)
+
+
+def _read(reading: Any) -> Any:
+    """What is read of the lake. Raises `CommandFailed` where a table is not there yet."""
+    try:
+        return reading(open_lake(Settings.from_environment()))
+    except NoSuchTable as error:
+        raise CommandFailed(f"{error}; `backbeat run` makes it") from error
+
+
+def _arms(experiment: Experiment, listeners: pa.Table) -> Any:
+    return arm_numbers(experiment, assigned_all(experiment, listeners["listener_id"].to_pylist()))
+
+
+def _codes(column: pa.ChunkedArray) -> Any:
+    """A number for each value, from 0 in the order in which values come."""
+    return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
+
+
+def _whole(column: pa.ChunkedArray) -> Any:
+    return column.cast(pa.int64()).to_numpy()
+
+
+def _day_numbers(column: pa.ChunkedArray) -> Any:
+    return _whole(column.cast(pa.int32()))
+
+
+def _day(number: int) -> str:
+    return str(_EPOCH + timedelta(days=number))
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no infinity: an interval that has no end yet is open."""
+    return float(value) if np.isfinite(value) else None
