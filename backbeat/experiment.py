@@ -226,7 +226,8 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
             if spread is not None:
                 figures = [getattr(spread, measure) for measure in measures]
                 rows.append([_day(week.week), spread.plays, week.recommended_share, week.drift_bits, *figures])
-        console().print(table(kind, [*columns, *(measure.replace("_", " ") for measure in measures)], rows))
+        if rows:
+            console().print(table(kind, [*columns, *(measure.replace("_", " ") for measure in measures)], rows))
 
 
 def _experiment(path: Path | None) -> Experiment:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +15,7 @@ from hypothesis import strategies as st
 from models.base import Positions
 from models.experiments.interleaving import NEITHER, A, B, credit, preference, team_draft
 
+CHECKOUT = Path(__file__).resolve().parents[3]
 rankings = st.lists(st.integers(0, 30), unique=True, max_size=15).map(lambda tracks: np.array(tracks, np.int64))
 
 
@@ -81,3 +87,15 @@ def test_nobody_who_decides_leaves_it_open() -> None:
     assert (found.ties, found.p_value, found.low, found.high) == (3, 1.0, 0.0, 1.0)
     with pytest.raises(ValueError, match="more than once"):
         team_draft(np.array([1, 1]), np.array([2]), 2, np.random.default_rng(0))
+
+
+def test_what_the_guide_shows_runs() -> None:
+    [snippet] = re.findall(r"^```python\n(.*?)^```$", (CHECKOUT / "docs/experiments.md").read_text(), re.M | re.S)
+    ran = subprocess.run(
+        [sys.executable, "-c", f"{snippet}\nprint(sorted((a, b)))"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "[0, 1]\n"

@@ -1,4 +1,4 @@
-"""What is asked of an experiment: arms counted day by day, treatments beside the control, each with its part of alpha."""
+"""What is asked of an experiment: arms counted day by day, treatments beside the control, alpha shared among them."""
 
 from __future__ import annotations
 
