@@ -20,6 +20,8 @@ from models.base import Floats, Positions
 ALPHA = 0.05
 BURN_IN = 100  # listeners in the smaller arm before anything is said: the sequence rests on a central limit
 
+ROUNDING = 1e-12  # means nearer than this, relative, are equal
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -87,11 +89,12 @@ def confidence_sequence(
     share = np.where(ready, control.count + treatment.count, planned) / planned
     error2 = control.variance / np.maximum(control.count, 1) + treatment.variance / np.maximum(treatment.count, 1)
     difference = treatment.mean - control.mean
+    same = np.abs(difference) <= ROUNDING * np.maximum(np.abs(control.mean), np.abs(treatment.mean))
     width = spread_at_plan(alpha) * share  # the mixture's variance over that of the difference
     half = np.sqrt(error2 * (1 + 1 / width) * (np.log1p(width) - 2 * np.log(alpha)))
     half = np.where(ready, half, np.inf)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z2 = np.where(difference == 0, 0.0, difference**2 / error2)  # arms of no variance that differ: beyond doubt
+        z2 = np.where(same, 0.0, difference**2 / error2)  # arms of no variance that differ: beyond doubt
     log_evidence = np.where(ready, z2 * width / (1 + width) / 2 - np.log1p(width) / 2, 0.0)
     p_value = np.minimum.accumulate(np.exp(-np.maximum(log_evidence, 0.0)))
     return ConfidenceSequence(difference, difference - half, difference + half, p_value, alpha)

@@ -97,10 +97,17 @@ def test_nothing_is_said_before_the_burn_in() -> None:
 def test_moments_so_far_are_those_of_the_values_so_far(values: list[float]) -> None:
     told = np.array(values)
     moments = Moments.of(told, np.arange(2, len(told) + 1))
-    scale = float(np.ptp(told)) + 1e-6
+    scale = float(np.abs(told).max()) + 1e-6
     for place, size in enumerate(moments.count):
-        assert moments.mean[place] == pytest.approx(told[:size].mean(), abs=1e-9 * scale, rel=1e-9)
-        assert moments.variance[place] == pytest.approx(told[:size].var(ddof=1), abs=1e-9 * scale**2)
+        assert moments.mean[place] == pytest.approx(told[:size].mean(), abs=1e-12 * scale)
+        assert moments.variance[place] == pytest.approx(told[:size].var(ddof=1), abs=1e-12 * scale**2)
+
+
+def test_arms_that_are_equal_but_for_rounding_never_differ() -> None:
+    values = np.full(LOOKS[-1], 0.1)
+    assert (looked_at(values, values + 1e-17 * np.arange(len(values))).p_value == 1).all()
+    other = confidence_sequence(Moments.of(values[:500], LOOKS[:5]), Moments.of(values, LOOKS[:5]), PLANNED)
+    assert (other.p_value == 1).all()
 
 
 def test_arms_that_cannot_be_compared_are_refused() -> None:
