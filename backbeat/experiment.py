@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cyclopts import App, Parameter
 
-from backbeat.experiment_files import experiment_of, policy_of
-from backbeat.output import CommandFailed, console, emit, table
+from backbeat.output import CommandFailed, console, emit, notice, table
+from backbeat.policy_file import policy_of
+from backbeat.running_experiment import experiment_file, experiment_of
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
 from models.experiments import feedback as loop
@@ -36,7 +37,7 @@ def assign(listener_id: str, /, *, experiment: Path | None = None, json: Flag = 
 
     Args:
         listener_id: Who.
-        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        experiment: The experiment, as JSON; by default BACKBEAT_EXPERIMENT, or experiment.json in BACKBEAT_HOME.
         json: One JSON document on one line.
     """
     asked = _experiment(experiment)
@@ -49,23 +50,29 @@ def assign(listener_id: str, /, *, experiment: Path | None = None, json: Flag = 
 
 @app.command
 def check(
-    *, experiment: Path | None = None, shelf: str | None = None, since: date | None = None, json: Flag = False
+    *,
+    experiment: Path | None = None,
+    shelf: str | None = None,
+    since: date | None = None,
+    by_hash: Flag = False,
+    json: Flag = False,
 ) -> None:
-    """Say whether the arms have the sizes that were asked for, among listeners who were shown anything.
+    """Say whether the arms have the sizes that were asked for, among listeners who were shown anything under them.
 
     It may be asked every day. Exits 1 on a mismatch.
 
     Args:
-        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        experiment: The experiment, as JSON; by default BACKBEAT_EXPERIMENT, or experiment.json in BACKBEAT_HOME.
         shelf: Only what was shown on this shelf.
-        since: The day on which the experiment began; all days by default.
+        since: Only what was shown on this day or later.
+        by_hash: Of everybody who was shown anything, by the hash: for an experiment that the API did not run.
         json: One JSON document on one line.
     """
     asked = _experiment(experiment)
-    shown = _read(lambda lake: exposures(lake, shelf, since))
+    shown = _read(lambda lake: exposures(lake, None if by_hash else asked.name, shelf, since))
     days = shown["shown_ms"].to_numpy() // DAY_MS
     try:
-        found = checked_sizes(asked, _arms(asked, shown), days)
+        found = checked_sizes(asked, _arms(asked, shown, by_hash), days)
     except ValueError as error:
         raise CommandFailed(f"checking {asked.name}: {error}") from error
     counts = {arm.name: int(count) for arm, count in zip(asked.arms, found.counts, strict=True)}
@@ -86,10 +93,11 @@ def compare(
     experiment: Path | None = None,
     shelf: str | None = None,
     since: date | None = None,
+    by_hash: Flag = False,
     adjust: bool = True,
     json: Flag = False,
 ) -> None:
-    """Compare each arm with the first, by what listeners did in the days after they were first shown anything.
+    """Compare each arm with the first, by what listeners did in the days after they were first shown anything under it.
 
     It may be asked every day: the intervals hold at all days at once.
 
@@ -97,17 +105,19 @@ def compare(
         planned: How many listeners all arms should have at the end, chosen beforehand: intervals are narrowest there.
         metric: Counted plays, different tracks, or minutes heard, a listener.
         days: How long each listener is watched; who has not been so long yet is left out.
-        experiment: The experiment, as JSON; experiment.json in BACKBEAT_HOME by default.
+        experiment: The experiment, as JSON; by default BACKBEAT_EXPERIMENT, or experiment.json in BACKBEAT_HOME.
         shelf: Only what was shown on this shelf.
-        since: The day on which the experiment began; all days by default.
+        since: Only what was shown on this day or later.
+        by_hash: Of everybody who was shown anything, by the hash: for an experiment that the API did not run.
         adjust: Take out what the same days before tell (CUPED).
         json: One JSON document on one line.
     """
     asked = _experiment(experiment)
-    seen = _read(lambda lake: around_exposure(lake, exposures(lake, shelf, since), metric, days))
+    logged = None if by_hash else asked.name
+    seen = _read(lambda lake: around_exposure(lake, exposures(lake, logged, shelf, since), metric, days))
     value, before = seen["value"].to_numpy(), seen["before"].to_numpy() if adjust else None
     try:
-        found = compared(asked, _arms(asked, seen), _day_numbers(seen["day"]), value, before, planned)
+        found = compared(asked, _arms(asked, seen, by_hash), _day_numbers(seen["day"]), value, before, planned)
     except ValueError as error:
         raise CommandFailed(f"comparing {asked.name}: {error}") from error
     told = _compared(found)
@@ -231,7 +241,7 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
 
 
 def _experiment(path: Path | None) -> Experiment:
-    return experiment_of(path or Settings.from_environment().home.experiment)
+    return experiment_of(path or experiment_file(Settings.from_environment()))
 
 
 def _read(reading: Any) -> Any:
@@ -242,8 +252,19 @@ def _read(reading: Any) -> Any:
         raise CommandFailed(f"{error}; `backbeat run` makes it") from error
 
 
-def _arms(experiment: Experiment, listeners: pa.Table) -> Any:
-    return arm_numbers(experiment, assigned_all(experiment, listeners["listener_id"].to_pylist()))
+def _arms(experiment: Experiment, listeners: pa.Table, by_hash: bool) -> Any:
+    """Each listener's arm by number: as logged, or as the hash says. Raises `CommandFailed` for a foreign arm."""
+    hashed = assigned_all(experiment, listeners["listener_id"].to_pylist())
+    if by_hash:
+        return arm_numbers(experiment, hashed)
+    logged = listeners["arm"].to_pylist()
+    if foreign := set(logged) - {arm.name for arm in experiment.arms}:
+        raise CommandFailed(
+            f"reading {experiment.name}: the log has the arms {sorted(foreign)}, which the file has not"
+        )
+    if moved := sum(one != other for one, other in zip(logged, hashed, strict=True)):
+        notice(f"{moved:,} listeners were in another arm, or in none, by the file as it is now: it has been changed")
+    return arm_numbers(experiment, logged)
 
 
 def _codes(column: pa.ChunkedArray) -> Any:

@@ -18,6 +18,7 @@ from granian.server.embed import Server
 from threadpoolctl import threadpool_limits
 
 from backbeat.output import BadUsage, CommandFailed, notice
+from backbeat.running_experiment import running_experiment
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log, open_rows, open_stream
 from models.registry import Registry
@@ -64,10 +65,11 @@ def opened_api(settings: Settings) -> Iterator[Api]:
     except (RowsUnavailable, LogUnavailable, OutOfStep) as error:
         raise CommandFailed(f"cannot serve: {error}") from error
     models = Registry(settings.home.models, settings.keep_models)
+    config = ApiConfig(secret=settings.secret, experiment=running_experiment(settings))
     charts, letters = LakeCharts(lambda: open_lake(settings)), LakeDeadLetters(lambda: open_lake(settings))
     stores = Stores(rows, stream, models, charts, letters)
     try:
-        yield create_app(stores, clock=now_ms, config=ApiConfig(secret=settings.secret))
+        yield create_app(stores, clock=now_ms, config=config)
     finally:
         stream.close()
         log.close()

@@ -32,6 +32,9 @@ PORT = Setting("BACKBEAT_PORT", "8000", "port the API listens on")
 SECRET = Setting("BACKBEAT_SECRET", "", "signs listener tokens, 32 bytes or more; empty means no token is asked for")
 KEEP_MODELS = Setting("BACKBEAT_KEEP_MODELS", "5", "published models kept for rollback")
 ALS = Setting("BACKBEAT_ALS", "implicit", "what fits ALS: implicit on one machine, mllib on Spark's")
+EXPERIMENT = Setting(
+    "BACKBEAT_EXPERIMENT", "", "JSON of the experiment that runs; empty means experiment.json in BACKBEAT_HOME, if any"
+)
 STACK_PORTS = Setting(
     "BACKBEAT_STACK_PORTS", "", "where `backbeat stack` starts servers: kafka=9192,valkey=6380; empty means the usual"
 )
@@ -49,6 +52,7 @@ SETTINGS = (
     SECRET,
     KEEP_MODELS,
     ALS,
+    EXPERIMENT,
     STACK_PORTS,
     TEST_DATA,
 )
@@ -69,6 +73,7 @@ class Settings:
     secret: str
     keep_models: int
     als: str
+    experiment: str
     stack_ports: Mapping[str, int]
     test_data: str
 
@@ -87,6 +92,7 @@ class Settings:
             secret=_secret(environment),
             keep_models=_whole_number(KEEP_MODELS, environment, 1, 1_000),
             als=_one_of(ALS, environment, ("implicit", "mllib")),
+            experiment=value_of(EXPERIMENT, environment),
             stack_ports=named_ports(value_of(STACK_PORTS, environment), STACK_PORTS.variable),
             test_data=value_of(TEST_DATA, environment),
         )

@@ -64,6 +64,8 @@ def outcomes(
         "source",
         "model_version",
         "propensity",
+        "experiment",
+        "arm",
         F.col("received_ms").alias("shown_ms"),
         _outcome(F.col("strength"), F.lit(now_ms) - F.col("received_ms")).alias("outcome"),
         "play_id",

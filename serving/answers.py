@@ -35,7 +35,10 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
 
 class Recommendations(msgspec.Struct, frozen=True, gc=False):
-    """One shelf for one listener. `reason` speaks of the whole: why another source stands in, or why it is empty."""
+    """One shelf for one listener. `reason` speaks of the whole: why another source stands in, or why it is empty.
+
+    `arm` is the listener's in the experiment that runs, if they take part: what it changes may be the caller's to do.
+    """
 
     listener_id: str
     shelf: str
@@ -44,6 +47,8 @@ class Recommendations(msgspec.Struct, frozen=True, gc=False):
     items: tuple[Item, ...]
     reason: str | None
     next_cursor: str | None
+    experiment: str | None = None
+    arm: str | None = None
 
 
 class ManyRecommendations(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Message, Receive, Scope, Send
 
+from models.experiments.assignment import Experiment
 from serving.access import Access
 from serving.browsers import browser_check
 from serving.documented import with_bodies, with_token
@@ -72,10 +73,14 @@ class Stores:
 
 @dataclass(frozen=True)
 class ApiConfig:
-    """`secret` signs listener tokens, empty asks for none; the pointer to the model is looked at so often."""
+    """`secret` signs listener tokens, empty asks for none; the pointer to the model is looked at so often.
+
+    `experiment` is the one that runs: its arms are told to callers and logged with what was shown.
+    """
 
     secret: str = ""
     reload_seconds: float = 0.5
+    experiment: Experiment | None = None
 
 
 def new_id() -> str:
@@ -95,7 +100,9 @@ class Services:
         reader = Reader(stores.rows, stores.models, stores.charts)
         self.published, self.cards = reader.published, reader.cards
         self.impressions = ImpressionLog(self.stream, self.meters.impressions_lost.inc)
-        self.recommender = reader.recommender(clock=clock, new_id=new_id, shown=self.impressions.shown)
+        self.recommender = reader.recommender(
+            clock=clock, new_id=new_id, shown=self.impressions.shown, experiment=config.experiment
+        )
         self.histories = reader.histories(clock)
         self.outcomes = reader.outcomes(clock)
         self.library = reader.library()

@@ -76,6 +76,7 @@ class Impression(Event, frozen=True, kw_only=True, omit_defaults=True):
     """One answer shown to a listener: the tracks in slot order, and the source that brought each.
 
     `propensities` [slots] are the chances that each slot had of showing its track to this listener at this moment.
+    `experiment` and `arm` say under which arm of which experiment it was shown; both are None for who takes no part.
     """
 
     impression_id: LoggedId
@@ -84,6 +85,8 @@ class Impression(Event, frozen=True, kw_only=True, omit_defaults=True):
     track_ids: list[str]
     sources: list[str]
     propensities: list[Annotated[float, msgspec.Meta(gt=0, le=1)]] | None = None
+    experiment: LoggedLabel | None = None
+    arm: LoggedLabel | None = None
 
     def __post_init__(self) -> None:
         if len(self.track_ids) != len(self.sources):

@@ -61,6 +61,8 @@ _SHELF = Column("shelf", TEXT, "discover, on-repeat, next, popular")
 _BROUGHT_BY = Column("source", TEXT, "the model that brought the track")
 _MODEL = Column("model_version", TEXT, "the published artifact")
 _PROPENSITY = Column("propensity", REAL, "the chance that the slot had of showing this track, above 0 to 1", null=True)
+_EXPERIMENT = Column("experiment", TEXT, "the experiment under which it was shown", null=True)
+_ARM = Column("arm", TEXT, "the listener's arm in it", null=True)
 _NAMES = (
     Column("title", TEXT, "as told", null=True),
     Column("artist", TEXT, "as told", null=True),
@@ -143,6 +145,8 @@ RAW_IMPRESSIONS = _table(
         _BROUGHT_BY,
         _MODEL,
         _PROPENSITY,
+        _EXPERIMENT,
+        _ARM,
         _RECEIVED,
         Column(DAY, DATE, "the UTC day of received_ms"),
     ],
@@ -269,6 +273,8 @@ FEATURES_OUTCOMES = _table(
         _BROUGHT_BY,
         _MODEL,
         _PROPENSITY,
+        _EXPERIMENT,
+        _ARM,
         Column("shown_ms", LONG, "when it was shown, UTC ms"),
         Column("outcome", TEXT, "played, skipped, begun, ignored, open: see warehouse.rules.outcomes"),
         Column("play_id", TEXT, "the play that says so: the strongest, of equal ones the first", null=True),

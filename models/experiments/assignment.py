@@ -17,6 +17,7 @@ import numpy as np
 from models.base import Floats
 
 BASIS_POINTS = 10_000
+MAX_NAME_CHARACTERS = 64  # as every label on the event log
 HOLDOUT_SALT = "holdout"  # one for all experiments: who is held out is held out of all of them
 _HASHES = 1 << 64
 _TRAFFIC, _ARM = "traffic", "arm"
@@ -45,8 +46,13 @@ class Experiment:
 
     def __post_init__(self) -> None:
         names = {arm.name for arm in self.arms}
-        if not self.name or len(self.arms) < 2 or len(names) < len(self.arms) or not all(names):
-            raise ValueError(f"experiment {self.name!r} with the arms {sorted(names)}; wanted a name, two arms or more")
+        if len(names) < max(2, len(self.arms)):
+            raise ValueError(
+                f"experiment {self.name!r} with the arms {sorted(names)}; wanted two arms or more, each once"
+            )
+        for name in (self.name, *names):
+            if not 0 < len(name) <= MAX_NAME_CHARACTERS or not name.isprintable():
+                raise ValueError(f"experiment or arm {name!r}; wanted a name of 1 to {MAX_NAME_CHARACTERS} characters")
         shares = [arm.share_bp for arm in self.arms]
         if min(shares) <= 0 or sum(shares) != BASIS_POINTS:
             raise ValueError(

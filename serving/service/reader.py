@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from models.experiments.assignment import Experiment
 from serving.service.cards import Cards
 from serving.service.histories import Histories
 from serving.service.library import Library
@@ -28,9 +29,14 @@ class Reader:
         self._rows = rows
 
     def recommender(
-        self, *, clock: Clock, new_id: Callable[[], str], shown: Callable[[Impression], object]
+        self,
+        *,
+        clock: Clock,
+        new_id: Callable[[], str],
+        shown: Callable[[Impression], object],
+        experiment: Experiment | None = None,
     ) -> Recommender:
-        """Answers what a listener may like."""
+        """Answers what a listener may like, and under which arm of the experiment that runs."""
         return Recommender(
             self._listeners,
             self.cards,
@@ -40,6 +46,7 @@ class Reader:
             clock=clock,
             new_id=new_id,
             shown=shown,
+            experiment=experiment,
         )
 
     def histories(self, clock: Clock) -> Histories:

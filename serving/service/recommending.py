@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models.base import Positions
+from models.experiments.assignment import Experiment, assigned
 from serving.answers import Item, Recommendations
 from serving.service.cards import Cards
 from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
@@ -70,6 +71,7 @@ class Recommender:
         clock: Clock,
         new_id: Callable[[], str],
         shown: Callable[[Impression], object],
+        experiment: Experiment | None = None,
     ) -> None:
         self._listeners = listeners
         self._cards = cards
@@ -79,6 +81,7 @@ class Recommender:
         self._clock = clock
         self._new_id = new_id
         self._shown = shown
+        self._experiment = experiment
 
     @property
     def has_model(self) -> bool:
@@ -114,6 +117,7 @@ class Recommender:
             self._items(snapshot, known, picks, impression_id),
             reason,
             after(bound, shown) if more else None,
+            *self._arm(question.listener_id),
         )
 
     def _items(self, snapshot: Snapshot, known: Weighed, picks: Picks, impression_id: str) -> tuple[Item, ...]:
@@ -164,7 +168,13 @@ class Recommender:
             for slot, (rank, track_id, plays) in enumerate(places)
         )
         reason = stand_in.of_answer if items else _NOTHING_YET
-        return Recommendations(question.listener_id, question.shelf, None, impression_id, items, reason, None)
+        arm = self._arm(question.listener_id)
+        return Recommendations(question.listener_id, question.shelf, None, impression_id, items, reason, None, *arm)
+
+    def _arm(self, listener_id: str) -> tuple[str, str] | tuple[None, None]:
+        """The experiment that runs and the listener's arm, where they take part in it."""
+        arm = assigned(self._experiment, listener_id) if self._experiment else None
+        return (self._experiment.name, arm) if self._experiment and arm else (None, None)
 
     def _stand_in(self) -> StandIn:
         chart = self._charts.chart(None, EVERYWHERE)
@@ -186,6 +196,8 @@ class Recommender:
             track_ids=[item.track_id for item in answer.items],
             sources=[item.source for item in answer.items],
             propensities=[1.0] * len(answer.items) if seed is None else None,
+            experiment=answer.experiment,
+            arm=answer.arm,
         )
 
 

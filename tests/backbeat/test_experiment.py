@@ -27,17 +27,22 @@ def told_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     slots, plays = [], [play("somebody else", MONDAY + 60 * DAY)]
     for number, who in enumerate(LISTENERS):
         at, keen = MONDAY + (8 + number // 40) * DAY + HOUR, random.gamma(4.0, 1.0)
-        lift = 1.5 if assigned(EXPERIMENT, who) == "louder" else 1.0
+        arm = assigned(EXPERIMENT, who)
+        lift = 1.5 if arm == "louder" else 1.0
         starts = [at - 7 * DAY + HOUR * turn for turn in range(random.poisson(keen))]
         starts += [at + HOUR * (turn + 1) for turn in range(random.poisson(keen * lift))]
         plays += [play(who, start, f"t{random.integers(TRACKS)}") for start in starts]
         for place in range(2):
             track = int(random.integers(TRACKS))
             outcome = "played" if random.random() < WORTH[track] else "ignored"
-            slots.append(slot(who, at, f"t{track}", place, propensity=1 / TRACKS, outcome=outcome))
+            slots.append(slot(who, at, f"t{track}", place, propensity=1 / TRACKS, outcome=outcome, **under(arm)))
             if outcome == "played":
                 plays.append(play(who, at + 1 + place, f"t{track}", impression_id=f"{who} {at}"))
     return slots, plays
+
+
+def under(arm: str | None) -> dict[str, str | None]:
+    return {"experiment": "louder", "arm": arm}
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +94,24 @@ def test_arms_of_which_some_listeners_are_missing_end_in_1(
     seen = [who for number, who in enumerate(LISTENERS) if assigned(EXPERIMENT, who) == "control" or number % 3]
     lake_of(tmp_path / "lake", [slot(who, MONDAY + place) for place, who in enumerate(seen)], [play("ada", MONDAY)])
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
-    told = failure(capsys, "check", "--experiment", str(full / "experiment.json"))
+    told = failure(capsys, "check", "--by-hash", "--experiment", str(full / "experiment.json"))
     assert "sample ratio mismatch in louder" in told
+
+
+def test_the_arm_that_was_logged_stands_and_a_file_that_has_been_changed_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "changed.json"
+    monkeypatch.setenv("BACKBEAT_EXPERIMENT", str(changed))
+    arms = [{"name": "louder", "share_bp": 5_000}, {"name": "control", "share_bp": 5_000}]
+    changed.write_text(json.dumps({"name": "louder", "arms": arms}))
+    main(["experiment", "check", "--json"])
+    told = capsys.readouterr()
+    logged = sum(assigned(EXPERIMENT, who) == "louder" for who in LISTENERS)
+    assert json.loads(told.out)["listeners"]["louder"] == logged
+    assert "1,200 listeners were in another arm" in told.err
+    changed.write_text(json.dumps({"name": "louder", "arms": [*arms[:1], {"name": "new", "share_bp": 5_000}]}))
+    assert "the log has the arms ['control'], which the file has not" in failure(capsys, "check")
 
 
 def test_an_experiment_in_which_nobody_takes_part_cannot_be_checked(

@@ -64,7 +64,7 @@ def test_each_slot_says_what_became_of_it(spark: SparkSession) -> None:
     rows = made(spark, shown, told)
     assert said(rows) == [("played", "p"), ("skipped", "q"), ("begun", "r"), ("ignored", None)]
     assert list(rows[0].values()) == [
-        *("i", 0, "ada", "a", "discover", "als", "m1", None, MONDAY),
+        *("i", 0, "ada", "a", "discover", "als", "m1", None, None, None, MONDAY),
         *("played", "p", 3 * MIN, day_of(MONDAY)),
     ]
     assert list(rows[0]) == FEATURES_OUTCOMES.schema.names

@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from models.als import AlsConfig, AlsModel
 from models.artifact import Artifact
 from models.base import Catalog, TrackId
+from models.experiments.assignment import Experiment
 from models.popularity import Popularity
 from models.registry import Registry
 from models.repeat import Repeat
@@ -136,7 +137,7 @@ class _FaultyRows:
 class House:
     """The API in a folder, its clock set by hand. `client` speaks HTTP to it while the `with` lasts."""
 
-    def __init__(self, root: Path, *, secret: str = "") -> None:
+    def __init__(self, root: Path, *, secret: str = "", experiment: Experiment | None = None) -> None:
         self.now_ms = NOW_MS
         self.rows = SqliteRows(root / "rows.db")
         self.log = SqliteLog(root / "log.db", clock=lambda: self.now_ms)
@@ -147,7 +148,7 @@ class House:
         self.stream_fault: Exception | None = None
         self.rows_fault: Exception | None = None
         stores = Stores(_FaultyRows(self), _FaultyStream(self), self.registry, self.charts, self.letters)
-        config = ApiConfig(secret=secret, reload_seconds=3_600)
+        config = ApiConfig(secret=secret, reload_seconds=3_600, experiment=experiment)
         self.api: Api = create_app(stores, clock=lambda: self.now_ms, config=config)
         self.client = TestClient(app=self.api, base_url="http://127.0.0.1:8000")
         cards = {

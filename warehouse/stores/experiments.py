@@ -27,21 +27,24 @@ POLICY = pa.schema(
 )
 
 
-def exposures(lake: Lake, shelf: str | None = None, since: date | None = None) -> pa.Table:
-    """`listener_id` and when each was first shown anything (`shown_ms`), on that shelf and from that day on.
+def exposures(
+    lake: Lake, experiment: str | None = None, shelf: str | None = None, since: date | None = None
+) -> pa.Table:
+    """`listener_id`, when each was first shown anything (`shown_ms`) and under which `arm`, in order of time.
 
-    In order of time. Erased listeners are not in it. Raises `NoSuchTable`.
+    Under that experiment, on that shelf and from that day on; without an experiment under any or none. Erased listeners
+    are not in it. Raises `NoSuchTable`.
     """
     with duckdb.connect() as engine:
-        _bind_slots(engine, lake, shelf, since)
+        _bind_slots(engine, lake, shelf, since, experiment)
         return engine.sql(_EXPOSURES).to_arrow_table()
 
 
 def around_exposure(lake: Lake, shown: pa.Table, metric: str, days: int) -> pa.Table:
     """What listeners of `exposures` did in the `days` from it (`value`), and in as many before (`before`).
 
-    Only of those whose days were over when the newest play began, in that order, with the UTC `day` of it.
-    Raises `NoSuchTable`, and KeyError for a metric that is not in `METRICS`.
+    Only of those whose days were over when the newest play began, in that order, with the UTC `day` of it and their
+    `arm`. Raises `NoSuchTable`, and KeyError for a metric that is not in `METRICS`.
     """
     window_ms = days * DAY_MS
     value = METRICS[metric].format(when=f"started_ms >= shown_ms AND started_ms < shown_ms + {window_ms}")
@@ -79,23 +82,31 @@ def provenance(lake: Lake, since: date | None = None) -> pa.Table:
         return engine.sql(_PROVENANCE, params={"since": since or date.min}).to_arrow_table()
 
 
-def _bind_slots(engine: duckdb.DuckDBPyConnection, lake: Lake, shelf: str | None, since: date | None) -> None:
+def _bind_slots(
+    engine: duckdb.DuckDBPyConnection, lake: Lake, shelf: str | None, since: date | None, experiment: str | None = None
+) -> None:
     engine.register("outcomes", lake.dataset(FEATURES_OUTCOMES))
-    engine.execute(
-        "CREATE TABLE asked AS SELECT $shelf::VARCHAR AS shelf, $since::DATE AS since", {"shelf": shelf, "since": since}
-    )
+    asked = {"shelf": shelf, "since": since, "experiment": experiment}
+    engine.execute(_ASKED, asked)
     engine.execute(_SLOTS)
 
+
+_ASKED = """
+CREATE TABLE asked AS
+SELECT $shelf::VARCHAR AS shelf, $since::DATE AS since, $experiment::VARCHAR AS experiment
+"""
 
 _SLOTS = """
 CREATE VIEW slots AS
 SELECT outcomes.*
 FROM outcomes CROSS JOIN asked
-WHERE (asked.shelf IS NULL OR outcomes.shelf = asked.shelf) AND (asked.since IS NULL OR outcomes.day >= asked.since)
+WHERE (asked.shelf IS NULL OR outcomes.shelf = asked.shelf)
+  AND (asked.since IS NULL OR outcomes.day >= asked.since)
+  AND (asked.experiment IS NULL OR outcomes.experiment = asked.experiment)
 """
 
 _EXPOSURES = """
-SELECT listener_id, min(shown_ms) AS shown_ms
+SELECT listener_id, min(shown_ms) AS shown_ms, arg_min(arm, (shown_ms, impression_id)) AS arm
 FROM slots
 GROUP BY listener_id
 ORDER BY shown_ms, listener_id
@@ -104,6 +115,7 @@ ORDER BY shown_ms, listener_id
 _AROUND = """
 SELECT
   shown.listener_id,
+  shown.arm,
   make_timestamp_ms(shown_ms + {window_ms})::DATE AS day,
   ({value})::DOUBLE AS value,
   ({before})::DOUBLE AS before
@@ -114,7 +126,7 @@ LEFT JOIN (SELECT listener_id, play_id, track_id, started_ms, played_ms FROM cor
   AND started_ms >= shown_ms - {window_ms}
   AND started_ms < shown_ms + {window_ms}
 WHERE shown_ms + {window_ms} <= now_ms
-GROUP BY shown.listener_id, shown_ms
+GROUP BY shown.listener_id, shown.arm, shown_ms
 ORDER BY shown_ms, shown.listener_id
 """
 

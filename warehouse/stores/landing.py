@@ -264,6 +264,8 @@ def _impression(shown: Impression) -> Iterator[dict[str, Any]]:
             "source": source,
             "model_version": shown.model_version,
             "propensity": propensity,
+            "experiment": shown.experiment,
+            "arm": shown.arm,
             "received_ms": shown.received_ms,
             "day": _day(shown.received_ms),
         }

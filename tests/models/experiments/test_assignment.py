@@ -51,7 +51,7 @@ def test_another_process_says_the_same_whatever_its_hash_seed() -> None:
     assert len(answers) == 1
 
 
-@given(st.text(), st.text(min_size=1))
+@given(st.text(), st.text("abcé ", min_size=1, max_size=64))
 def test_everybody_is_in_one_arm_where_all_take_part(listener_id: str, name: str) -> None:
     assert assigned(experiment(name), listener_id) in {"control", "als-v2"}
 
@@ -106,6 +106,8 @@ def test_a_salt_draws_again() -> None:
         ((Arm("a", 5_000), Arm("a", 5_000)), (0, 0), "two arms or more"),
         ((Arm("a", 5_000), Arm("b", 4_000)), (0, 0), "wanted a sum of 10000"),
         ((Arm("a", 0), Arm("b", 10_000)), (0, 0), "none 0"),
+        ((Arm("a", 5_000), Arm("", 5_000)), (0, 0), "a name of 1 to 64"),
+        ((Arm("a", 5_000), Arm("b\n", 5_000)), (0, 0), "a name of 1 to 64"),
         (HALVES, (10_001, 0), "traffic_bp 10001"),
         (HALVES, (10_000, -1), "holdout_bp -1"),
     ],

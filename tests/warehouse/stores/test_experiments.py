@@ -18,12 +18,23 @@ def test_an_exposure_is_the_first_answer_that_a_listener_was_shown(tmp_path: Pat
     shown = [slot("bo", MONDAY + 5), slot("ada", MONDAY + DAY), slot("ada", MONDAY + 9, shelf="next")]
     lake = lake_of(tmp_path, shown, [play("ada", MONDAY)])
     assert exposures(lake).to_pylist() == [
-        {"listener_id": "bo", "shown_ms": MONDAY + 5},
-        {"listener_id": "ada", "shown_ms": MONDAY + 9},
+        {"listener_id": "bo", "shown_ms": MONDAY + 5, "arm": None},
+        {"listener_id": "ada", "shown_ms": MONDAY + 9, "arm": None},
     ]
-    assert exposures(lake, "discover")["shown_ms"].to_pylist() == [MONDAY + 5, MONDAY + DAY]
+    assert exposures(lake, shelf="discover")["shown_ms"].to_pylist() == [MONDAY + 5, MONDAY + DAY]
     assert exposures(lake, since=day_of(MONDAY + DAY))["listener_id"].to_pylist() == ["ada"]
-    assert len(exposures(lake, "no such shelf' OR 1=1 --")) == 0
+    assert len(exposures(lake, shelf="no such shelf' OR 1=1 --")) == 0
+
+
+def test_an_exposure_to_an_experiment_is_the_first_under_it_with_its_arm(tmp_path: Path) -> None:
+    shown = [
+        slot("ada", MONDAY),
+        slot("ada", MONDAY + 1, experiment="one", arm="b"),
+        slot("ada", MONDAY + 2, experiment="one", arm="a"),
+        slot("bo", MONDAY, experiment="other", arm="a"),
+    ]
+    found = exposures(lake_of(tmp_path, shown, [play("ada", MONDAY)]), "one")
+    assert found.to_pylist() == [{"listener_id": "ada", "shown_ms": MONDAY + 1, "arm": "b"}]
 
 
 @pytest.mark.parametrize(("metric", "value", "before"), [("plays", 3, 1), ("tracks", 2, 1), ("minutes", 6, 3)])
@@ -41,8 +52,14 @@ def test_days_around_an_exposure_begin_and_end_with_it(tmp_path: Path, metric: s
     ]
     lake = lake_of(tmp_path, [slot("ada", at), slot("bo", at + 1), slot("cy", at + 2 * DAY)], plays)
     assert around_exposure(lake, exposures(lake), metric, days=2).to_pylist() == [
-        {"listener_id": "ada", "day": day_of(at + 2 * DAY), "value": value, "before": before},
-        {"listener_id": "bo", "day": day_of(at + 2 * DAY), "value": 0.0, "before": 0.0},  # and cy's days are not over
+        {"listener_id": "ada", "arm": None, "day": day_of(at + 2 * DAY), "value": value, "before": before},
+        {
+            "listener_id": "bo",
+            "arm": None,
+            "day": day_of(at + 2 * DAY),
+            "value": 0.0,
+            "before": 0.0,
+        },  # and cy's days are not over
     ]
 
 

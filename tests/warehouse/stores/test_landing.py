@@ -131,15 +131,18 @@ def test_signals_impressions_and_erasures_land_beside_the_plays(lake: Lake, log:
         model_version="m",
         track_ids=["t1", "t2"],
         sources=["als", "popularity"],
+        experiment="louder",
+        arm="control",
     )
     told(log, SIGNALS, word("t1", SignalKind.LIKE))
     told(log, IMPRESSIONS, shown)
     told(log, ERASURES, erasure("p"))
     land_all(lake, log)
     assert [row["kind"] for row in lake.read(RAW_SIGNALS).to_pylist()] == ["like"]
-    assert [(row["slot"], row["track_id"], row["source"]) for row in lake.read(RAW_IMPRESSIONS).to_pylist()] == [
-        (0, "t1", "als"),
-        (1, "t2", "popularity"),
+    columns = ("slot", "track_id", "source", "experiment", "arm")
+    assert [tuple(row[name] for name in columns) for row in lake.read(RAW_IMPRESSIONS).to_pylist()] == [
+        (0, "t1", "als", "louder", "control"),
+        (1, "t2", "popularity", "louder", "control"),
     ]
     assert [row["play_id"] for row in lake.read(RAW_ERASURES).to_pylist()] == ["p"]
 

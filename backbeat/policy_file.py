@@ -1,29 +1,18 @@
-"""The files that `backbeat experiment` is told of: an experiment as JSON, a policy as a table."""
+"""A policy as a table: with which probability it would show which track in which slot of the log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from backbeat.output import CommandFailed
-from models.experiments.assignment import Experiment
 from warehouse.stores.experiments import POLICY
 
-_LIKE = '{"name": ..., "arms": [{"name": ..., "share_bp": 5000}, ...]} with shares that sum to 10000'
 _COLUMNS = ", ".join(POLICY.names)
-
-
-def experiment_of(path: Path) -> Experiment:
-    """The experiment that the file describes. Raises `CommandFailed`."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Experiment)
-    except (OSError, msgspec.DecodeError) as error:
-        raise CommandFailed(f"reading the experiment {path}: {error}; wanted {_LIKE}") from error
 
 
 def policy_of(path: Path) -> pa.Table:
