@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cyclopts import App, Parameter
 
-from backbeat.output import CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.policy_file import policy_of
 from backbeat.running_experiment import experiment_file, experiment_of
 from backbeat.settings import Settings
@@ -112,6 +112,8 @@ def compare(
         adjust: Take out what the same days before tell (CUPED).
         json: One JSON document on one line.
     """
+    if days < 1:
+        raise BadUsage(f"--days {days}; wanted 1 or more")
     asked = _experiment(experiment)
     logged = None if by_hash else asked.name
     seen = _read(lambda lake: around_exposure(lake, exposures(lake, logged, shelf, since), metric, days))

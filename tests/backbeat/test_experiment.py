@@ -135,6 +135,12 @@ def test_a_planted_effect_is_found_and_cuped_narrows_its_interval(capsys: pytest
     assert arm["high"] - arm["low"] < raw["high"] - raw["low"]
 
 
+def test_no_day_at_all_is_bad_usage() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["experiment", "compare", "--planned", "10", "--days", "0"])
+    assert ended.value.code == 2
+
+
 def test_before_enough_listeners_intervals_are_open(capsys: pytest.CaptureFixture[str]) -> None:
     [arm] = answer(capsys, "compare", "--planned", "1200", "--since", "2025-02-04")["arms"]
     assert (arm["low"], arm["high"], arm["p_value"], arm["decided"]) == (None, None, 1.0, None)
