@@ -40,6 +40,7 @@ from models.base import (
 )
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
 from models.retrieval import InnerProducts
+from models.search_space import one_of, ranged
 
 CANDIDATES = 256  # tracks of a long history, by what they contribute, whose removal is recomputed
 NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
@@ -49,11 +50,11 @@ NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
 class AlsConfig:
     """What the loss is and how long to descend it. `frequency_exponent` is the loss's nu, 0 or 1."""
 
-    factors: int = 64
-    regularisation: float = 5.0
-    alpha: float = 100.0
-    iterations: int = 10
-    frequency_exponent: int = 1
+    factors: int = ranged(64, 16, 256, log=True)
+    regularisation: float = ranged(5.0, 0.01, 100.0, log=True)
+    alpha: float = ranged(100.0, 1.0, 1000.0, log=True)
+    iterations: int = ranged(10, 4, 20)
+    frequency_exponent: int = one_of(1, 0, 1)
     seed: int = 7
 
     def __post_init__(self) -> None:

@@ -27,6 +27,7 @@ from models.files import (
     write_json,
 )
 from models.popularity import Popularity, fit_popularity
+from models.search_space import ranged
 
 _ARRAYS = frozenset({"shares", "times_data", "times_indices", "times_indptr"})
 
@@ -35,7 +36,7 @@ _ARRAYS = frozenset({"shares", "times_data", "times_indices", "times_indptr"})
 class TransitionsConfig:
     """`prior` is how many transitions popularity is worth, above 0 and at most 1."""
 
-    prior: float = 1.0
+    prior: float = ranged(1.0, 0.01, 1.0, log=True)
 
     def __post_init__(self) -> None:
         if not 0 < self.prior <= 1:
