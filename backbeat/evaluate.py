@@ -1,30 +1,31 @@
-"""`backbeat evaluate`: the models beside each other, on a file of plays or on the lake."""
+"""`backbeat evaluate`: models beside each other, on a benchmark, on a file of plays or on the lake."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
+from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name
+from backbeat.learning import as_parameters, settings_of
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.plays_file import read_plays
+from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
 from models.als import AlsConfig
+from models.evaluation.compared import compared
 from models.evaluation.lineup import contestants
 from models.evaluation.run import Evaluation
 from models.evaluation.run import evaluate as measured
 from models.evaluation.splits import (
     LAST_SESSION,
     TIME,
-    SessionPlays,
     Split,
     SplitImpossible,
     default_split_day,
@@ -34,74 +35,93 @@ from models.evaluation.splits import (
 from models.files import write_json
 from models.history import History
 from models.report import page
-from warehouse.rules.quantity import SECOND_MS
-from warehouse.rules.sessions import opens_session
 from warehouse.stores.lake import NoSuchTable
 from warehouse.tables import FEATURES_TASTE, FEATURES_TRANSITIONS
 
-THIRTY_MUSIC = ("session_id", "user_id", "song_id", "ts")
-PLAIN = ("listener", "track", "started_ms")
-WANTED = f"the columns {', '.join(PLAIN)} and perhaps session, or 30Music's {', '.join(THIRTY_MUSIC)}"
+Document = dict[str, Any]
 
 
 def evaluate(
     *,
     data: Path | None = None,
-    split: Literal["last-session", "time"] | None = None,
+    split: Literal["last-session", "time", "next", "new", "all"] | None = None,
     split_day: date | None = None,
+    models: str | None = None,
+    k: int | None = None,
     report: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Measure every model on plays that it has not seen, with 95% intervals.
+    """Measure models on plays that they have not seen, with 95% intervals.
+
+    A benchmark's folder, and a file with --split next, new or all, are answered by the learners that have a recipe for
+    it. Anything else is answered by popularity, repeats, transitions and ALS as they are by default.
 
     Args:
-        data: Parquet or CSV of plays, every row of which counts; without it the lake is measured.
-        split: last-session (the default for a file) asks for each next track of each listener's last session; time
-            (the default for the lake) asks for what is played after a day.
-        split_day: The first day of the test, with --split time; by default the last tenth of the days tests.
+        data: A benchmark's folder, or Parquet or CSV of plays, every row of which counts; without it the lake.
+        split: Of a file, last-session (the default) and next ask for each next track of each listener's last session;
+            time (the default for the lake), new and all ask for what is played after a day, new only for tracks that
+            are new to the listener.
+        split_day: The first day of the test, with --split time, new or all; by default the last tenth of the days
+            tests, and for 30Music what is played from 2014-12-21 on.
+        models: Learners by name, with commas between, instead of those that have a recipe.
+        k: How long lists are; by default as the benchmark has it, or 20.
         report: Where the HTML report goes; by default into BACKBEAT_HOME/reports.
         json: One JSON document on one line.
     """
     settings = Settings.from_environment()
+    began = time.monotonic()
+    if data and (not data.is_file() or split in PROTOCOLS):
+        protocol = next((each for each in PROTOCOLS if each == split), None)
+        if split and not protocol:
+            raise BadUsage(f"--split {split} with {data}, which is no file of plays: a benchmark has its own split")
+        document, found = _benchmark(settings, data, protocol, split_day, models, k)
+    else:
+        if models or k:
+            raise BadUsage("--models or --k with plays; they go with a benchmark, and with --split next, new or all")
+        document, found = _plays(settings, data, split, split_day)
+    _write(
+        document, found, report or settings.home.reports / f"evaluation-{document.get('data', document['split'])}.html"
+    )
+    if json:
+        emit(document)
+    else:
+        _show(document)
+    open_records(settings).add(_records(settings, data, document, time.monotonic() - began))
+
+
+def _benchmark(
+    settings: Settings, path: Path, protocol: Protocol | None, split_day: date | None, models: str | None, k: int | None
+) -> tuple[Document, Evaluation]:
+    dataset = open_data(path, protocol, split_day)
+    length = dataset.k if k is None else k
+    if not 0 < length <= dataset.folds[0].known:
+        catalog = f"a catalog of {dataset.folds[0].known:,} tracks"
+        raise CommandFailed(f"evaluating {path}: lists of {length} of {catalog}; wanted --k from 1 to as many")
+    chosen = settings_of(models, recipe_name(dataset.name), settings.home.recipes)
+    try:
+        with threadpool_limits(1, "blas"):
+            found = compared(dataset, chosen, length, lambda what: notice(f"fitting {what}"))
+    except (ValueError, SplitImpossible) as error:
+        raise CommandFailed(f"evaluating {path}: {error}") from error
+    document = {"data": dataset.name, "protocol": dataset.protocol, **found.document()}
+    for name, figures in document["models"].items():
+        figures["settings"] = as_parameters(chosen[name])
+    return document, found
+
+
+def _plays(
+    settings: Settings, data: Path | None, split: str | None, split_day: date | None
+) -> tuple[Document, Evaluation]:
     way = split or (LAST_SESSION if data else TIME)
     if split_day and way != TIME:
-        raise BadUsage(f"--split-day {split_day} with --split {way}; it says where --split {TIME} divides")
+        raise BadUsage(f"--split-day {split_day} with --split {way}; it says where --split {TIME}, new and all divide")
     try:
         divided = _split_of_file(data, way, split_day) if data else _split_of_lake(settings, way, split_day)
     except SplitImpossible as error:
         raise CommandFailed(f"evaluating: {error}") from error
     with threadpool_limits(1, "blas"):
         found = measured(contestants(divided, AlsConfig()), divided)
-    document = found.document()
-    _write(document, found, report or settings.home.reports / f"evaluation-{way}.html")
-    if json:
-        emit(document)
-    else:
-        _show(document)
-
-
-def _write(document: dict[str, Any], found: Evaluation, report: Path) -> None:
-    report.parent.mkdir(parents=True, exist_ok=True)
-    write_json(report.with_suffix(".json"), document)
-    report.write_text(page(found), encoding="utf-8")
-    notice(f"wrote {report} and {report.with_suffix('.json').name}")
-
-
-def _show(document: dict[str, Any]) -> None:
-    k = document["k"]
-    metrics = [f"{name}@{k}" for name in ("hit", "recall", "ndcg", "mrr")]
-    spreads = ["coverage", "novelty", "popularity_percentile"]
-    rows = [
-        [name, *(_with_interval(figures, metric) for metric in metrics), *(figures[spread] for spread in spreads)]
-        for name, figures in document["models"].items()
-    ]
-    title = f"{document['boundary']}: {document['listeners']:,} listeners, {document['steps']:,} cases"
-    console().print(table(title, ["model", *metrics, *spreads], rows))
-
-
-def _with_interval(figures: dict[str, Any], metric: str) -> str:
-    low, high = figures["intervals"][metric]
-    return f"{figures[metric]:.4f} ({low:.4f} to {high:.4f})"
+    return found.document(), found
 
 
 def _split_of_lake(settings: Settings, way: str, split_day: date | None) -> Split:
@@ -116,12 +136,10 @@ def _split_of_lake(settings: Settings, way: str, split_day: date | None) -> Spli
 
 
 def _split_of_file(path: Path, way: str, split_day: date | None) -> Split:
-    listeners, tracks, sessions, started_ms = _columns(_plays(path), path)
+    plays = read_plays(path).plays
     if way == TIME:
-        return _divided(History.from_plays(listeners, tracks, started_ms), split_day)
-    if sessions is None:
-        sessions = _sessions(listeners, started_ms)
-    return last_session(SessionPlays(listeners, tracks, sessions, started_ms))
+        return _divided(History.from_plays(plays.listeners, plays.tracks, plays.started), split_day)
+    return last_session(plays)
 
 
 def _divided(history: History, split_day: date | None) -> Split:
@@ -132,46 +150,37 @@ def _divided(history: History, split_day: date | None) -> Split:
     return time_split(history, split_day or default_split_day(first, as_of), as_of)
 
 
-def _plays(path: Path) -> pa.Table:
-    """The file as a table. Raises `CommandFailed` where it is missing or is neither Parquet nor CSV."""
-    try:
-        if path.suffix.lower() in {".csv", ".tsv"}:
-            options = pyarrow.csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-            return pyarrow.csv.read_csv(path, parse_options=options)
-        return pyarrow.parquet.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise CommandFailed(f"reading {path}: {error}; wanted Parquet, CSV or TSV with {WANTED}") from error
+def _write(document: Document, found: Evaluation, report: Path) -> None:
+    report.parent.mkdir(parents=True, exist_ok=True)
+    write_json(report.with_suffix(".json"), document)
+    report.write_text(page(found), encoding="utf-8")
+    notice(f"wrote {report} and {report.with_suffix('.json').name}")
 
 
-def _columns(plays: pa.Table, path: Path) -> tuple[Any, Any, Any | None, Any]:
-    """Labels of listener, track and (where told) session, and the start in UTC ms."""
-    names = set(plays.column_names)
-    if names >= set(THIRTY_MUSIC):
-        listeners, tracks, sessions = (plays[name] for name in ("user_id", "song_id", "session_id"))
-        started_ms = pc.multiply(plays["ts"], SECOND_MS)
-    elif names >= set(PLAIN):
-        listeners, tracks, started_ms = (plays[name] for name in PLAIN)
-        sessions = plays["session"] if "session" in names else None
+def _show(document: Document) -> None:
+    k = document["k"]
+    metrics = [f"{name}@{k}" for name in ("hit", "recall", "ndcg", "mrr")]
+    spreads = ["coverage", "novelty", "popularity_percentile"]
+    rows = [
+        [name, *(_with_interval(figures, metric) for metric in metrics), *(figures[spread] for spread in spreads)]
+        for name, figures in document["models"].items()
+    ]
+    title = f"{document['boundary']}: {document['listeners']:,} listeners, {document['steps']:,} cases"
+    console().print(table(title, ["model", *metrics, *spreads], rows))
+
+
+def _with_interval(figures: Document, metric: str) -> str:
+    low, high = figures["intervals"][metric]
+    return f"{figures[metric]:.4f} ({low:.4f} to {high:.4f})"
+
+
+def _records(settings: Settings, data: Path | None, document: Document, seconds: float) -> Iterator[Record]:
+    """A run for each model."""
+    if data:
+        name, hashed = document.get("data", f"{data.stem} {document['split']}"), data_version(data)
     else:
-        raise CommandFailed(f"reading {path}: found the columns {', '.join(plays.column_names)}; wanted {WANTED}")
-    told = [listeners, tracks, started_ms] if sessions is None else [listeners, tracks, sessions, started_ms]
-    if any(column.null_count for column in told) or not pa.types.is_integer(started_ms.type):
-        raise CommandFailed(f"reading {path}: found nulls, or starts that are {started_ms.type}; wanted whole numbers")
-    return _labels(listeners), _labels(tracks), None if sessions is None else _labels(sessions), _labels(started_ms)
-
-
-def _labels(column: pa.ChunkedArray) -> Any:
-    """Numbers as they are, everything else as text; both sort."""
-    if pa.types.is_integer(column.type):
-        return column.to_numpy().astype(np.int64)
-    return column.cast(pa.string()).to_numpy()
-
-
-def _sessions(listeners: Any, started_ms: Any) -> Any:
-    """A number for each session [plays]: half an hour of silence, from start to start, opens one."""
-    codes = np.unique(listeners, return_inverse=True)[1]
-    order = np.lexsort((started_ms, codes))
-    opens = (np.diff(codes[order], prepend=-1) != 0) | opens_session(np.diff(started_ms[order], prepend=0))
-    sessions = np.empty(len(order), np.int64)
-    sessions[order] = np.cumsum(opens)
-    return sessions
+        name, hashed = "the lake", f"{FEATURES_TASTE.name} version {open_lake(settings).version(FEATURES_TASTE)}"
+    for model, figures in document["models"].items():
+        metrics = {metric: value for metric, value in figures.items() if isinstance(value, float)}
+        chosen = figures.get("settings", {})
+        yield Record("evaluate", model, name, hashed, code_version(), seconds, chosen, metrics)

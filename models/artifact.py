@@ -10,7 +10,6 @@ No time of day is in it: equal data and seed give equal bytes, and the sha256 of
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +20,7 @@ import pyarrow as pa
 
 from models.als import AlsModel
 from models.base import Catalog, Model, ModelBroken, TrackId
-from models.files import read_json, write_json
+from models.files import hashes, read_json, sha256, write_json
 from models.popularity import Popularity
 from models.repeat import Repeat
 from models.transitions import Transitions
@@ -62,7 +61,7 @@ def write(folder: Path, artifact: Artifact) -> str:
     for name, model in artifact.models.items():
         model.save(folder / name)
     _write_tracks(folder / TRACKS, artifact.catalog)
-    write_json(folder / MANIFEST, _manifest(artifact, _hashes(folder)))
+    write_json(folder / MANIFEST, _manifest(artifact, hashes(folder, MANIFEST)))
     return artifact_sha256(folder)
 
 
@@ -104,12 +103,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def artifact_sha256(folder: Path) -> str:
     """The sha256 of the manifest, which holds those of all other files."""
-    return _sha256(folder / MANIFEST)
+    return sha256(folder / MANIFEST)
 
 
-def version_name(as_of: date, sha256: str) -> str:
+def version_name(as_of: date, hashed: str) -> str:
     """What an artifact is called: its day and the beginning of its sha256."""
-    return f"{as_of.isoformat()}-{sha256[:12]}"
+    return f"{as_of.isoformat()}-{hashed[:12]}"
 
 
 def _manifest(artifact: Artifact, files: Mapping[str, str]) -> dict[str, Any]:
@@ -128,13 +127,8 @@ def _manifest(artifact: Artifact, files: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
-
-
 def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
-    found = _hashes(folder)
+    found = hashes(folder, MANIFEST)
     wanted = manifest["files"]
     differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
     if differing:
@@ -161,8 +155,3 @@ def _read_tracks(path: Path) -> Catalog:
     except (pa.ArrowInvalid, KeyError) as error:
         raise ArtifactBroken(f"reading {path}: {error}; wanted an Arrow file with track_id") from error
     return Catalog(tuple(TrackId(track) for track in ids))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

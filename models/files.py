@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Mapping
@@ -78,3 +79,15 @@ def sparse_from_arrays(prefix: str, arrays: Mapping[str, npt.NDArray[Any]], shap
     matrix = csr_array(parts, shape)
     matrix.check_format()
     return matrix
+
+
+def sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hashes(folder: Path, manifest: str = "") -> dict[str, str]:
+    """The sha256 of each file below a folder, by path within it; the manifest, which will hold them, is left out."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != manifest)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in found}

@@ -7,14 +7,20 @@ module is imported when it is asked for, so that naming one costs nothing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from models.base import Interactions, Model
+
+Watch = Callable[[str, int, float], None]
+"""Hears a point of a curve: what is measured, the step, and the value."""
 
 
 class UnknownLearner(Exception):
@@ -55,11 +61,39 @@ class Learner:
         except (msgspec.ValidationError, ValueError) as error:
             raise SettingsWrong(f"{self.name}: {error}") from error
 
-    def fitted(self, interactions: Interactions, settings: Any) -> Model:
-        """The model. Raises ValueError where the interactions lack what the learner reads, with what it wants."""
+    def fitted(
+        self,
+        interactions: Interactions,
+        settings: Any,
+        watch: Watch | None = None,
+        checkpoints: Path | None = None,
+    ) -> Model:
+        """The model. Raises ValueError where the interactions lack what the learner reads, with what it wants.
+
+        A fit that has a parameter `watch` is given what hears its curves, one that has `checkpoints` a folder of its
+        own: what it leaves there when it is interrupted, it goes on from when it is called again.
+        """
+        refuse_nan(interactions)
         told = () if isinstance(settings, NothingToSet) else (settings,)
-        model: Model = resolve_name(self.fit)(interactions, *told)
+        fit = resolve_name(self.fit)
+        offered = {"watch": watch, "checkpoints": checkpoints}
+        known = inspect.signature(fit).parameters
+        model: Model = fit(interactions, *told, **{name: offered[name] for name in offered if name in known})
         return model
+
+
+def refuse_nan(interactions: Interactions) -> None:
+    """Raises ValueError where a weight, a count or a time is no number, and says of how many values that is so."""
+    sequences = interactions.sequences
+    parts = {
+        "weights": interactions.weights.data,
+        "transitions": interactions.transitions.data,
+        "popularity": interactions.popularity,
+        "times": sequences.started_s if sequences else np.empty(0),
+    }
+    for name, values in parts.items():
+        if bad := int((~np.isfinite(values)).sum()):
+            raise ValueError(f"{name} with {bad:,} of {len(values):,} NaN or infinite; wanted numbers")
 
 
 LEARNERS: Mapping[str, Learner] = {

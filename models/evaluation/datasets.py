@@ -11,14 +11,14 @@ import gzip
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Interactions, Positions, Recent, Sequences, Taste, TrackPosition
-from models.evaluation.splits import Cases, Split
+from models.evaluation.splits import Cases, Split, SplitImpossible
 
 VALIDATION_SEED = 17
 FOLDS = 5
@@ -51,7 +51,7 @@ class Dataset:
 
 
 def open_dataset(path: Path) -> Dataset:
-    """The data set in that folder. Raises `DataWrong`."""
+    """The data set in that folder. Raises `DataWrong`, and `SplitImpossible` where one side of it is empty."""
     for marker, opened in _KNOWN.items():
         if (path / marker).is_file():
             try:
@@ -86,6 +86,8 @@ def gowalla(path: Path) -> Dataset:
 def lists_split(name: str, boundary: str, known: list[Positions], held: list[Positions], items: int) -> Split:
     """Each user with something held out is asked for it, knowing their training items, each of weight 1."""
     asked = [user for user, wanted in enumerate(held) if len(wanted) and len(known[user])]
+    if not asked:
+        raise SplitImpossible(f"{name}, {boundary}: nobody has an item on both sides; wanted one user at least")
     tastes = tuple(Taste(known[user], np.ones(len(known[user]))) for user in asked)
     sizes = [len(held[user]) for user in asked]
     cases = Cases(
@@ -133,7 +135,7 @@ def s3rec(path: Path) -> Dataset:
     sequences = [np.array(row[1:], np.int64) for row in _integers(path / "LastFM.txt")]
     if any(len(sequence) < 3 for sequence in sequences):
         raise ValueError("a line with fewer than three items; wanted one for training, validation and test each")
-    items, whole = np.unique(np.concatenate(sequences), return_inverse=True)
+    items, whole = np.unique(np.concatenate([np.empty(0, np.int64), *sequences]), return_inverse=True)
     bounds = np.concatenate([[0], np.cumsum([len(sequence) for sequence in sequences])])
     played = [whole[start:stop] for start, stop in pairwise(bounds)]
     return Dataset(
@@ -148,6 +150,8 @@ def s3rec(path: Path) -> Dataset:
 
 
 def _next_item(boundary: str, sequences: list[Positions], items: int) -> Split:
+    if not sequences:
+        raise SplitImpossible(f"{boundary}: found no sequence; wanted one at least")
     known = [sequence[:-1] for sequence in sequences]
     tastes = tuple(_ordered_taste(tracks, len(tracks)) for tracks in known)
     labels = np.array([sequence[-1] for sequence in sequences], np.int64)
@@ -185,7 +189,7 @@ def nowplaying(path: Path) -> Dataset:
     """#nowplaying sessions (Zangerle et al. 2014), split by time: train_sessions and test_prefix_label."""
     sessions = [np.array(row, np.int64) for row in _integers(path / "train_sessions.txt.gz")]
     pairs = _prefixes(path / "test_prefix_label.txt.gz")
-    labels = np.unique(np.concatenate(sessions))
+    labels = np.unique(np.concatenate([np.empty(0, np.int64), *sessions]))
     coded = _recoded(sessions, labels)
     held = max(len(coded) // 20, 1)
     return Dataset(
@@ -200,7 +204,7 @@ def nowplaying(path: Path) -> Dataset:
 
 
 def _validation_sessions(train: list[Positions], held: list[Positions]) -> Split:
-    labels = np.unique(np.concatenate(train))
+    labels = np.unique(np.concatenate([np.empty(0, np.int64), *train]))
     pairs = [(one[:end], int(one[end])) for one in held for end in range(1, len(one))]
     return _prefix_split("the last twentieth of the training sessions tests", _recoded(train, labels), pairs, labels)
 
@@ -208,6 +212,8 @@ def _validation_sessions(train: list[Positions], held: list[Positions]) -> Split
 def _prefix_split(
     boundary: str, train: list[Positions], pairs: Sequence[tuple[Positions, int]], labels: Positions
 ) -> Split:
+    if not train or not pairs:
+        raise SplitImpossible(f"{boundary}: found {len(train)} sessions and {len(pairs)} prefixes; wanted some of each")
     known = len(labels)
     tastes = []
     for prefix, _ in pairs:
@@ -244,13 +250,15 @@ def hetrec(path: Path) -> Dataset:
 
     A weight is log2(1 + plays): one count is 352,698.
     """
-    table = np.loadtxt(path / "user_artists.dat", dtype=np.int64, skiprows=1, ndmin=2)
-    if table.shape[1] != 3 or (table < 0).any():
-        raise ValueError(f"found {table.shape[1]} columns; wanted userID, artistID and weight, none negative")
+    rows = list(_integers(path / "user_artists.dat", headings=1))
+    if not rows or any(len(row) != 3 or min(row) < 0 for row in rows):
+        odd = next((row for row in rows if len(row) != 3 or min(row) < 0), "no row")
+        raise ValueError(f"found {odd}; wanted userID, artistID and weight, none negative")
+    table = np.array(rows, np.int64)
     artists, columns = np.unique(table[:, 1], return_inverse=True)
-    _, rows = np.unique(table[:, 0], return_inverse=True)
+    _, listeners = np.unique(table[:, 0], return_inverse=True)
     values = np.log2(1.0 + table[:, 2])
-    counts = csr_array(coo_array((values, (rows, columns)), shape=(rows.max() + 1, len(artists))))
+    counts = csr_array(coo_array((values, (listeners, columns)), shape=(listeners.max() + 1, len(artists))))
     parts = np.array_split(np.random.default_rng(VALIDATION_SEED).permutation(counts.shape[0]), FOLDS)
     everyone = np.arange(counts.shape[0])
     first = np.setdiff1d(everyone, parts[0])
@@ -277,6 +285,8 @@ def _fold_in(counts: csr_array, train: Positions, test: Positions, boundary: str
         if out.any():
             tastes.append(Taste(items[~out], values[~out]))
             held.append(np.sort(items[out]))
+    if not held:
+        raise SplitImpossible(f"{boundary}: nobody has an artist to hold out; wanted three of one listener at least")
     starts = np.concatenate([[0], np.cumsum([len(one) for one in held])])
     cases = Cases(np.arange(len(held)), starts, np.concatenate(held), tuple(tastes), tuple(tastes))
     kept = csr_array(counts[np.sort(train)]).astype(np.float32)
@@ -293,8 +303,8 @@ def _lists(path: Path) -> dict[int, list[int]]:
     return {row[0]: row[1:] for row in _integers(path)}
 
 
-def _integers(path: Path) -> Iterable[list[int]]:
-    for number, line in enumerate(_lines(path), 1):
+def _integers(path: Path, headings: int = 0) -> Iterable[list[int]]:
+    for number, line in islice(enumerate(_lines(path), 1), headings, None):
         try:
             row = [int(word) for word in line.split()]
         except ValueError:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.base import NOBODY, Floats, Model, Positions
-from models.evaluation.bootstrap import Interval, interval, paired
+from models.evaluation.bootstrap import Interval, intervals, paired
 from models.evaluation.metrics import accuracy, spread
 from models.evaluation.splits import Cases, Split, per_listener
 from models.popularity import Popularity, fit_popularity
@@ -26,16 +26,23 @@ SEGMENTS = (
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model, and whether it is told the session so far (`fresh`) or answers from the training data alone."""
+    """A model, and whether it is told the session so far (`fresh`) or answers from the training data alone.
+
+    `name` is what it is called beside others where its own name is not enough.
+    """
 
     model: Model
     fresh: bool
     uses: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model's figures. `sums` are by metric and listener [listeners], over `cases` [listeners]."""
+    """One model's figures. `sums` are by metric and listener [listeners], over `cases` [listeners].
+
+    `answered` is the share of cases that it had something to say to; popularity answered the others.
+    """
 
     name: str
     uses: str
@@ -43,10 +50,12 @@ class Outcome:
     cases: Floats
     spread: Mapping[str, float]
     lists: Positions
+    answered: float
 
-    def mean(self, metric: str) -> Interval:
-        """The mean over all cases, and its interval over listeners."""
-        return interval(self.sums[metric], self.cases)
+    def means(self, chosen: npt.NDArray[np.bool_] | slice = slice(None)) -> dict[str, Interval]:
+        """The mean of each metric over all cases of those listeners, and its interval over listeners."""
+        values = np.stack([sums[chosen] for sums in self.sums.values()])
+        return dict(zip(self.sums, intervals(values, self.cases[chosen]), strict=True))
 
     def by_listener(self, metric: str, chosen: npt.NDArray[np.bool_] | None = None) -> Floats:
         """Each listener's own mean [listeners], of those chosen: what the gate compares."""
@@ -85,16 +94,18 @@ class Evaluation:
         }
 
     def _figures(self, outcome: Outcome) -> dict[str, Any]:
-        means = {metric: outcome.mean(metric) for metric in outcome.sums}
         ndcg = f"ndcg@{self.k}"
         against = paired(outcome.sums[ndcg], self.outcomes[0].sums[ndcg], outcome.cases)
         return {
-            **{metric: found.mean for metric, found in means.items()},
-            "intervals": {metric: [found.low, found.high] for metric, found in means.items()},
+            **_told(outcome.means()),
             **outcome.spread,
+            "answered": outcome.answered,
             "uses": outcome.uses,
             f"{ndcg} minus {self.outcomes[0].name}": asdict(against),
-            "segments": {name: self._segment(outcome, chosen) for name, chosen in self._segments()},
+            "segments": {
+                name: {"listeners": int(chosen.sum()), **_told(outcome.means(chosen))}
+                for name, chosen in self._segments()
+            },
         }
 
     def _segments(self) -> Iterable[tuple[str, npt.NDArray[np.bool_]]]:
@@ -104,10 +115,12 @@ class Evaluation:
             if chosen.any():
                 yield name, chosen
 
-    def _segment(self, outcome: Outcome, chosen: npt.NDArray[np.bool_]) -> dict[str, float]:
-        cases = outcome.cases[chosen].sum()
-        means = {metric: float(sums[chosen].sum() / cases) for metric, sums in outcome.sums.items()}
-        return {"listeners": int(chosen.sum()), **means}
+
+def _told(means: Mapping[str, Interval]) -> dict[str, Any]:
+    return {
+        **{metric: found.mean for metric, found in means.items()},
+        "intervals": {metric: [found.low, found.high] for metric, found in means.items()},
+    }
 
 
 def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Evaluation:
@@ -123,10 +136,12 @@ def _outcome(contestant: Contestant, split: Split, fallback: Popularity, k: int)
     cases: Cases = split.cases
     tastes = cases.fresh if contestant.fresh else cases.trained
     lists = contestant.model.recommend_many(tastes, k, new_only=split.new_only)
-    for case in np.flatnonzero(lists[:, 0] == NOBODY):
+    silent = lists[:, 0] == NOBODY
+    for case in np.flatnonzero(silent):
         popular = fallback.best_but(k, tastes[case].tracks if split.new_only else None)
         lists[case, : len(popular)] = popular
     sums = {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, k).items()}
     counts = per_listener(cases, np.ones(len(cases)))
     spreads = spread(lists, split.train.popularity)
-    return Outcome(contestant.model.name, contestant.uses, sums, counts, spreads, lists)
+    name = contestant.name or contestant.model.name
+    return Outcome(name, contestant.uses, sums, counts, spreads, lists, float(1 - silent.mean()))

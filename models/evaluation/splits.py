@@ -94,6 +94,13 @@ def last_session(plays: SessionPlays) -> Split:
     return _session_split(Training.of(placed.where(~held), known), placed.where(held), known)
 
 
+def everything(plays: SessionPlays) -> tuple[Interactions, npt.NDArray[Any]]:
+    """All plays as training data, and the labels of its tracks by position."""
+    ordered = plays.where(np.lexsort((plays.started, plays.sessions)))
+    labels, tracks = np.unique(ordered.tracks, return_inverse=True)
+    return Training.of(replace(ordered, tracks=tracks), len(labels)).interactions, labels
+
+
 def without_last_sessions(plays: SessionPlays) -> SessionPlays:
     """The plays that `last_session` trains on."""
     ordered, held = _last_sessions_held(plays)

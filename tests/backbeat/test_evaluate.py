@@ -21,6 +21,7 @@ PLAYS = Path(os.environ.get("BACKBEAT_TEST_DATA") or "../shared/data") / "30musi
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BACKBEAT_EXPERIMENTS", "none")
     return tmp_path / "home"
 
 

@@ -57,3 +57,15 @@ class Home:
     @property
     def reports(self) -> Path:
         return self.root / "reports"
+
+    @property
+    def recipes(self) -> Path:
+        return self.root / "recipes"
+
+    @property
+    def trained(self) -> Path:
+        return self.root / "trained"
+
+    @property
+    def experiments(self) -> Path:
+        return self.root / "experiments"

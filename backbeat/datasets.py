@@ -1,0 +1,74 @@
+"""What `--data` names: a folder that is a published benchmark, or a file of plays, divided as asked."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from backbeat.output import BadUsage, CommandFailed
+from backbeat.plays_file import PlaysFile, read_plays
+from models.evaluation.datasets import Dataset, DataWrong, open_dataset
+from models.evaluation.splits import SplitImpossible, default_split_day
+from models.evaluation.timed import after_moment, next_track
+from models.files import hashes, sha256
+from models.history import day_number
+from warehouse.rules.quantity import DAY_MS, SECOND_MS
+
+Protocol = Literal["next", "new", "all"]
+PROTOCOLS: tuple[Protocol, ...] = ("next", "new", "all")
+THIRTY_MUSIC_DAY = date(2014, 12, 21)  # leaves a month of it to test on
+
+
+def open_data(path: Path, protocol: Protocol | None = None, split_day: date | None = None) -> Dataset:
+    """The data set: a benchmark's own protocol for a folder, for a file of plays the one that is asked for.
+
+    Raises `CommandFailed` for what cannot be read or divided, `BadUsage` for a protocol where there is one already.
+    """
+    if path.is_file():
+        return _divided(path, protocol or "next", split_day)
+    if protocol or split_day:
+        raise BadUsage(f"--split or --split-day with {path}, which is no file of plays: a benchmark has its own split")
+    try:
+        return open_dataset(path)
+    except (DataWrong, SplitImpossible) as error:
+        raise CommandFailed(f"{error}, or a file of plays") from error
+
+
+def _divided(path: Path, protocol: Protocol, split_day: date | None) -> Dataset:
+    if split_day and protocol == "next":
+        raise BadUsage(f"--split-day {split_day} with --split next, which holds out each listener's last session")
+    found = read_plays(path)
+    try:
+        if protocol == "next":
+            return next_track(f"{found.name}-next", found.plays)
+        moment_ms = day_number(split_day or _default_day(found)) * DAY_MS
+        return after_moment(f"{found.name}-{protocol}", found.plays, moment_ms, new_only=protocol == "new")
+    except SplitImpossible as error:
+        raise CommandFailed(f"dividing {path}: {error}") from error
+
+
+def _default_day(found: PlaysFile) -> date:
+    if found.name == "30music":
+        return THIRTY_MUSIC_DAY
+    started_ms = found.plays.started
+    if not len(started_ms):
+        raise SplitImpossible("found no play; wanted plays on two days at least")
+    ends_ms = (int(started_ms.min()), int(started_ms.max()))
+    first, last = (datetime.fromtimestamp(ms // SECOND_MS, UTC).date() for ms in ends_ms)
+    return default_split_day(first, last + timedelta(days=1))
+
+
+def recipe_name(dataset: str) -> str:
+    """Whose recipes suit it: any file of plays is tuned as 30Music is."""
+    protocol = next((each for each in PROTOCOLS if dataset.endswith(f"-{each}")), None)
+    return f"30music-{protocol}" if protocol else dataset
+
+
+def data_version(path: Path) -> str:
+    """A sha256 of what lies at that path: of the file, or of all files in the folder and their names."""
+    if path.is_file():
+        return sha256(path)
+    told = "".join(f"{hashed}  {name}\n" for name, hashed in hashes(path).items())
+    return hashlib.sha256(told.encode()).hexdigest()

@@ -1,0 +1,141 @@
+"""`backbeat train`: fit one learner, keep the model, and say its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from cyclopts import Parameter
+from threadpoolctl import threadpool_limits
+
+from backbeat.datasets import Protocol, data_version, open_data, recipe_name
+from backbeat.learning import as_parameters, assignments, chosen, known_learner, recipes_of
+from backbeat.output import BadUsage, CommandFailed, emit, notice
+from backbeat.plays_file import read_plays
+from backbeat.recording import Record, code_version, open_records
+from backbeat.settings import Settings
+from models.base import Interactions, Model
+from models.evaluation.splits import everything
+from models.learners import Learner
+from models.trained import Origin, write_trained
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is fitted on: `part` says in words what of the data it is, `tracks` are the ids of tracks, where told."""
+
+    name: str
+    part: str
+    interactions: Interactions
+    tracks: Sequence[Any] | None
+
+
+def train(
+    model: str,
+    /,
+    *,
+    data: Path,
+    split: Protocol | None = None,
+    seed: int | None = None,
+    settings: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
+    out: Path | None = None,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Fit a learner and keep its model; equal data, settings and seed give an equal hash.
+
+    Of a benchmark its training side is fitted (of folds, the first one's), and of a file of plays every play, or with
+    --split the training side of that split. Settings are those of the recipe for the data, where there is one.
+
+    Args:
+        model: A learner, by name.
+        data: A benchmark's folder, or Parquet or CSV of plays.
+        split: next, new or all: fit the training side of a file, with the recipe of that split.
+        seed: Of all chance in the fit; by default the learner's own.
+        settings: key=value, instead of the recipe's.
+        out: The folder for the model; by default one in BACKBEAT_HOME/trained, named by the hash.
+        json: One JSON document on one line.
+    """
+    found, given = known_learner(model), assignments(settings or ())
+    house = Settings.from_environment()
+    material = _material(data, split)
+    recipe = recipes_of(recipe_name(material.name), house.home.recipes).get(model, {})
+    told = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
+    origin = Origin(model, told, material.name, data_version(data), material.part)
+    began = time.monotonic()
+    fitted, curves = _fitted(found, material.interactions, origin, house.home.trained)
+    seconds = time.monotonic() - began
+    folder, hashed = _kept(fitted, origin, material.tracks, out, house.home.trained)
+    document = {
+        "model": model,
+        "data": material.name,
+        "part": material.part,
+        "settings": as_parameters(told),
+        "seconds": round(seconds, 2),
+        "sha256": hashed,
+        "folder": str(folder),
+    }
+    if json:
+        emit(document)
+    else:
+        notice(f"{model} on {material.name} ({material.part}), {seconds:.1f} s: {folder}")
+        print(hashed)
+    record = Record(
+        "train", model, material.name, origin.data_sha256, code_version(), seconds, as_parameters(told), {}, curves
+    )
+    open_records(house).add([record])
+
+
+def _material(path: Path, split: Protocol | None) -> Material:
+    if path.is_file() and split is None:
+        found = read_plays(path)
+        if not len(found.plays.tracks):
+            raise CommandFailed(f"training on {path}: found no play; wanted one at least")
+        interactions, tracks = everything(found.plays)
+        return Material(found.name, "every play", interactions, tracks.tolist())
+    dataset = open_data(path, split)
+    return Material(dataset.name, dataset.folds[0].boundary, dataset.folds[0].train, None)
+
+
+def _fitted(
+    found: Learner, interactions: Interactions, origin: Origin, trained: Path
+) -> tuple[Model, dict[str, list[tuple[int, float]]]]:
+    """The model and its curves; what an interrupted fit has left is gone on from."""
+    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    told = msgspec.json.encode(origin, order="sorted")
+    checkpoints = trained / f".unfinished-{hashlib.sha256(told).hexdigest()[:16]}"
+
+    def watch(name: str, step: int, value: float) -> None:
+        if np.isfinite(value):
+            curves[name].append((step, value))
+
+    try:
+        with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
+            model = found.fitted(interactions, origin.settings, watch, checkpoints)
+    except ValueError as error:
+        raise CommandFailed(f"training {origin.learner} on {origin.data}: {error}") from error
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return model, curves
+
+
+def _kept(
+    model: Model, origin: Origin, tracks: Sequence[Any] | None, out: Path | None, trained: Path
+) -> tuple[Path, str]:
+    if out is None:
+        fresh = trained / f"{origin.learner}-{origin.data}"
+        hashed = write_trained(fresh, model, origin, tracks)
+        folder = trained / f"{fresh.name}-{hashed[:12]}"
+        shutil.rmtree(folder, ignore_errors=True)
+        return fresh.rename(folder), hashed
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "trained.json").is_file()):
+        raise BadUsage(
+            f"--out {out}: it is there and holds no trained model; wanted a new or empty folder, or such one"
+        )
+    return out, write_trained(out, model, origin, tracks)
