@@ -44,12 +44,17 @@ class Learner:
     fit: str
     config: str = "models.learners:NothingToSet"
 
+    @property
+    def config_type(self) -> Any:
+        """The dataclass of its settings."""
+        return resolve_name(self.config)
+
     def settings(self, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Any:
         """The settings: the defaults, with those given in their place; the seed where the learner has one.
 
         Raises `SettingsWrong`.
         """
-        kind = resolve_name(self.config)
+        kind = self.config_type
         known = {field.name for field in dataclasses.fields(kind)}
         if unknown := sorted(set(given or {}) - known):
             raise SettingsWrong(
