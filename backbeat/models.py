@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
-from models.artifact import Artifact, artifact_sha256
-from models.base import ModelBroken, TrackId
+from backbeat.wiring import open_lake
+from jobs.model_card import card_name, model_card
+from models.artifact import artifact_sha256
+from models.base import ModelBroken
+from models.differences import LISTED, difference
 from models.registry import NoSuchVersion, Registry
+from warehouse.stores.lake import NoSuchTable
 
 app = App(name="models", help="Published models.")
 Flag = Annotated[bool, Parameter(negative=())]
-LISTED = 100  # tracks whose neighbours, and whose places, two versions are compared by
 
 
 @app.command(name="list")
@@ -50,7 +53,7 @@ def diff(a: str, b: str, /, *, json: Flag = False) -> None:
     """
     registry = _registry()
     try:
-        document = _difference(registry, a, b)
+        document = difference(registry, a, b)
     except (NoSuchVersion, ModelBroken) as error:
         raise CommandFailed(str(error)) from error
     if json:
@@ -62,6 +65,31 @@ def diff(a: str, b: str, /, *, json: Flag = False) -> None:
         f"{document['tracks_added']:,} tracks came, {document['tracks_gone']:,} went. Of the top {LISTED} popular "
         f"tracks {document['popular_shared']:.0%} are shared, of their nearest ten {document['similar_shared']:.0%}."
     )
+
+
+@app.command
+def card(version: str | None = None, /, *, out: Path | None = None) -> None:
+    """Write the card of a version, an HTML page: its data, how good it is and to whom, examples, what has changed.
+
+    Args:
+        version: Which one; the served one by default.
+        out: Where to; by default into BACKBEAT_HOME/reports.
+    """
+    settings = Settings.from_environment()
+    registry = _registry()
+    try:
+        told = version or registry.published()
+        if told is None:
+            raise CommandFailed(
+                f"looking for a published model in {registry.root}: found none; `backbeat run` makes it"
+            )
+        page = model_card(open_lake(settings), registry, told)
+    except (NoSuchVersion, ModelBroken, NoSuchTable) as error:
+        raise CommandFailed(str(error)) from error
+    target = out or settings.home.reports / card_name(told)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    notice(f"wrote {target}")
 
 
 @app.command
@@ -100,50 +128,3 @@ def _told(registry: Registry, version: str, served: bool) -> dict[str, Any]:
         "metrics": manifest["metrics"],
         "counts": manifest["counts"],
     }
-
-
-def _difference(registry: Registry, a: str, b: str) -> dict[str, Any]:
-    told = [_flat(registry.manifest(version)) for version in (a, b)]
-    names = sorted(told[0].keys() | told[1].keys())
-    one, other = registry.load(a), registry.load(b)
-    tracks = [set(artifact.catalog.ids) for artifact in (one, other)]
-    popular = [_popular(artifact) for artifact in (one, other)]
-    shared = [track for track in popular[0] if track in tracks[1]]
-    return {
-        "a": a,
-        "b": b,
-        "changed": {
-            name: [told[0].get(name), told[1].get(name)] for name in names if told[0].get(name) != told[1].get(name)
-        },
-        "tracks_added": len(tracks[1] - tracks[0]),
-        "tracks_gone": len(tracks[0] - tracks[1]),
-        "popular_shared": _share(set(popular[0]), set(popular[1])),
-        "similar_shared": sum(_share(_like(one, t), _like(other, t)) for t in shared) / max(len(shared), 1),
-    }
-
-
-def _flat(document: Mapping[str, Any], under: str = "") -> dict[str, Any]:
-    """Leaves of nested objects by dotted name; the hashes of files are told by the version already."""
-    flat: dict[str, Any] = {}
-    for key, value in document.items():
-        if isinstance(value, Mapping):
-            flat |= {} if key == "files" else _flat(value, f"{under}{key}.")
-        else:
-            flat[under + key] = value
-    return flat
-
-
-def _popular(artifact: Artifact) -> list[str]:
-    return [artifact.catalog.ids[at] for at in artifact.popularity.order[:LISTED].tolist()]
-
-
-def _like(artifact: Artifact, track: str) -> set[str]:
-    position = artifact.catalog.position(TrackId(track))
-    if position is None:
-        return set()
-    found = artifact.als.similar(position, 10)
-    return {artifact.catalog.ids[at] for at in found.items.tolist()}
-
-
-def _share(one: set[str], other: set[str]) -> float:
-    return len(one & other) / max(len(one), len(other), 1)

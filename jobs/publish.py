@@ -8,6 +8,7 @@ from jobs.als_engines import fit
 from jobs.candidate import Brief, CandidateFolder, CandidateStale
 from jobs.evaluate import Evaluated, Measured
 from jobs.gate import Decision
+from jobs.model_card import card_name, model_card
 from jobs.run import JobRun, StepRefused
 from jobs.serving_rows import write_rows
 from jobs.training_data import TrainingData, training_data
@@ -37,6 +38,9 @@ def main(run: JobRun) -> None:
     registry = Registry(run.wiring.home.models, run.wiring.keep_models)
     version = registry.publish(artifact)
     run.tally.facts |= {"model_version": version, "artifact_sha256": artifact_sha256(registry.folder(version))}
+    card = run.wiring.home.reports / card_name(version)
+    card.parent.mkdir(parents=True, exist_ok=True)
+    card.write_text(model_card(run.lake, registry, version), encoding="utf-8")
 
 
 def _artifact(run: JobRun, brief: Brief, measured: Measured | None) -> Artifact:
