@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from models.artifact import Artifact
 from models.base import NOBODY, Floats, Positions, Taste
 from models.evaluation.exposure import PARTS, artist_exposure, by_tenths
+from models.evaluation.run import SEGMENTS
 from models.pages import COLOURS, INK, WHISKERS, drawn, legend, panel, rendered
 
 LENGTH = 10  # tracks a list, of those that exposure is measured on
@@ -60,6 +61,7 @@ def card(
     lists = artifact.als.recommend_many(tastes, LENGTH, new_only=True)
     popularity = artifact.popularity.shares
     measured = artifact.metrics if "models" in artifact.metrics else None
+    segments = _segments(measured) if measured else []
     return rendered(
         "card.html",
         version=version,
@@ -67,21 +69,33 @@ def card(
         configs=configs,
         measured=measured,
         metric=METRIC,
-        segments=drawn(_by_segment(measured)) if measured else None,
+        segments=segments,
+        by_segment=drawn(_by_segment(measured, segments)) if measured else None,
         sampled=len(tastes),
         length=LENGTH,
         tenths=drawn(_tenths(by_tenths(lists, popularity))) if len(tastes) else None,
         exposure=artist_exposure(lists, popularity, names.artists) if len(tastes) else None,
         examples=[_example(artifact, names, taste) for taste in _exemplary(tastes)],
         difference=difference,
+        changed=_changed(difference) if difference else {},
     )
 
 
-def _by_segment(measured: Mapping[str, Any]) -> Figure:
+def _changed(difference: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings and counts; the metrics have their own part of the page."""
+    return {name: values for name, values in difference["changed"].items() if not name.startswith("metrics.")}
+
+
+def _segments(measured: Mapping[str, Any]) -> list[str]:
+    """The segments that were measured, from those who played least on; a manifest keeps no order."""
+    told = next(iter(measured["models"].values()))["segments"]
+    return [name for name, *_ in SEGMENTS if name in told]
+
+
+def _by_segment(measured: Mapping[str, Any], segments: Sequence[str]) -> Figure:
     """Each model in each segment of listeners, with 95% intervals."""
     figure, axes = panel()
     models = measured["models"]
-    segments = list(next(iter(models.values()))["segments"])
     width = 0.8 / len(models)
     for place, (model, figures) in enumerate(models.items()):
         told = [figures["segments"][segment] for segment in segments]
