@@ -1,0 +1,114 @@
+"""`backbeat search`: on validation alone, within its minutes, and on from where it was cut off."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from backbeat.cli import main
+from tests.backbeat.benchmark import benchmark
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy", "ignore::ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BACKBEAT_EXPERIMENTS", "none")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return benchmark(tmp_path / "gowalla")
+
+
+def searched(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) -> dict[str, Any]:
+    main(["search", "als", "--data", str(data), "--json", *arguments])
+    return json.loads(capsys.readouterr().out)
+
+
+def study(home: Path) -> optuna.Study:
+    storage = f"sqlite:///{home / 'searches.db'}"
+    (name,) = optuna.get_all_study_names(storage)
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def test_the_defaults_come_first_and_the_best_is_saved_as_a_recipe(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = searched(capsys, data, "--minutes", "1", "--trials", "3", "--save")
+    trials = study(home).trials
+    assert trials[0].params["factors"] == 64
+    assert found["value"] == max(trial.value for trial in trials if trial.value is not None)
+    assert json.loads((home / "recipes" / "gowalla.json").read_text())["als"] == found["settings"]
+
+
+def test_the_test_side_of_the_data_is_never_looked_at(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = searched(capsys, data, "--minutes", "1", "--trials", "2")
+    other = benchmark(tmp_path / "other")
+    lines = [line.split()[0] + " 23" for line in (other / "test.txt").read_text().splitlines()]
+    (other / "test.txt").write_text("\n".join(lines))
+    again = searched(capsys, other, "--minutes", "1", "--trials", "2")
+    assert again == {**first, "minutes": again["minutes"]}
+
+
+def test_the_same_command_goes_on_and_adds_nothing_when_it_is_done(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert searched(capsys, data, "--minutes", "1", "--trials", "2")["trials"] == 2
+    assert searched(capsys, data, "--minutes", "1", "--trials", "3")["trials"] == 3
+    assert searched(capsys, data, "--minutes", "1", "--trials", "3")["trials"] == 3
+    assert len(study(home).trials) == 3
+
+
+def test_what_a_kill_cut_off_is_tried_again(data: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    searched(capsys, data, "--minutes", "1", "--trials", "1")
+    cut = study(home).ask({"factors": optuna.distributions.IntDistribution(16, 256, log=True)})
+    searched(capsys, data, "--minutes", "1", "--trials", "2")
+    failed, again = study(home).trials[1:]
+    assert (failed.state.name, again.state.name) == ("FAIL", "COMPLETE")
+    assert again.params["factors"] == cut.params["factors"]
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_keeps_its_finished_trials(data: Path, home: Path) -> None:
+    command = [sys.executable, "-m", "backbeat", "search", "als", "--data", str(data), "--minutes", "5"]
+    running = subprocess.Popen(command, env=dict(os.environ))
+    while not (home / "searches.db").exists() or running.poll() is not None:
+        time.sleep(0.1)
+    time.sleep(4)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    before = len(study(home).trials)
+    subprocess.run([*command[:-1], "0.2", "--trials", str(before + 1), "--json"], check=True, capture_output=True)
+    assert before > 0
+    assert len(study(home).trials) > before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (["popularity", "--minutes", "1"], "declares no range"),
+        (["als", "--minutes", "0"], "wanted more than 0"),
+        (["als", "--minutes", "1", "--trials", "0"], "wanted more than 0"),
+    ],
+)
+def test_a_search_for_nothing_is_bad_usage(
+    arguments: list[str], wanted: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["search", *arguments, "--data", str(data)])
+    assert ended.value.code == 2
+    assert wanted in capsys.readouterr().err.replace("\n", " ")

@@ -1,0 +1,118 @@
+"""`backbeat train`: equal data, settings and seed give an equal hash; what cannot be trained says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backbeat.cli import main
+from models.als import AlsModel
+from tests.backbeat.benchmark import ITEMS, benchmark
+
+SMALL = ["--set", "factors=4", "iterations=2"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BACKBEAT_EXPERIMENTS", "none")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return benchmark(tmp_path / "gowalla")
+
+
+def trained(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    main(["train", *arguments, "--json"])
+    return json.loads(capsys.readouterr().out)
+
+
+def failed(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Any, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["train", *arguments])
+    captured = capsys.readouterr()
+    assert not captured.out
+    return ended.value.code, captured.err.replace("\n", " ")
+
+
+def test_the_same_seed_gives_the_same_hash_and_another_seed_another(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again, other = (
+        trained(capsys, "als", "--data", str(data), "--seed", seed, *SMALL) for seed in ("7", "7", "8")
+    )
+    assert first == {**again, "seconds": first["seconds"]}
+    assert first["sha256"] != other["sha256"]
+    assert first["settings"]["factors"] == 4
+
+
+def test_the_hash_alone_is_printed_and_the_model_is_where_it_says(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["train", "als", "--data", str(data), *SMALL])
+    hashed = capsys.readouterr().out.strip()
+    folder = home / "trained" / f"als-gowalla-{hashed[:12]}"
+    assert AlsModel.load(folder).tracks == ITEMS
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_recipe_of_ones_own_sets_what_is_not_set_by_hand(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "recipes").mkdir(parents=True)
+    (home / "recipes" / "gowalla.json").write_text('{"als": {"factors": 3, "iterations": 2}}')
+    settings = trained(capsys, "als", "--data", str(data), "--set", "iterations=1")["settings"]
+    assert (settings["factors"], settings["iterations"]) == (3, 1)
+
+
+def test_of_a_file_of_plays_every_play_trains_or_one_side_of_a_split(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plays = tmp_path / "mine.csv"
+    rows = [f"ada,track {day},{day * 86_400_000}" for day in range(4)]
+    plays.write_text("\n".join(["listener,track,started_ms", *rows, f"ada,track 9,{3 * 86_400_000 + 9}"]))
+    whole = trained(capsys, "popularity", "--data", str(plays))
+    side = trained(capsys, "popularity", "--data", str(plays), "--split", "next")
+    assert (whole["part"], whole["data"], side["data"]) == ("every play", "mine", "mine-next")
+    manifests = [json.loads((Path(each["folder"]) / "trained.json").read_text()) for each in (whole, side)]
+    assert [manifest["tracks"] for manifest in manifests] == [5, 3]
+    assert json.loads((Path(whole["folder"]) / "tracks.json").read_text())[-1] == "track 9"
+
+
+def test_a_folder_that_holds_something_else_is_not_replaced(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    code, said = failed(capsys, "popularity", "--data", str(data), "--out", str(tmp_path / "mine"))
+    assert (code, "holds no trained model" in said) == (2, True)
+    assert trained(capsys, "popularity", "--data", str(data), "--out", str(tmp_path / "new"))
+    assert trained(capsys, "popularity", "--data", str(data), "--out", str(tmp_path / "new"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "wanted"),
+    [
+        (["alz"], 2, "there are als"),
+        (["als", "--set", "factors=0"], 2, "wanted 1 or more"),
+        (["als", "--set", "factors=many"], 2, "int"),
+        (["als", "--set", "wings=2"], 2, "it has alpha, factors"),
+        (["als", "--set", "factors"], 2, "wanted key=value"),
+        (["als", "--split", "next"], 2, "a benchmark has its own split"),
+    ],
+)
+def test_what_a_learner_does_not_have_is_bad_usage(
+    arguments: list[str], code: int, wanted: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, said = failed(capsys, *arguments, "--data", str(data))
+    assert (found, wanted in said) == (code, True)
+
+
+def test_an_unknown_data_set_says_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said = failed(capsys, "als", "--data", str(tmp_path / "nowhere"))
+    assert (code, "wanted a folder with train.txt" in said) == (1, True)
