@@ -53,8 +53,6 @@ def _default_day(found: PlaysFile) -> date:
     if found.name == "30music":
         return THIRTY_MUSIC_DAY
     started_ms = found.plays.started
-    if not len(started_ms):
-        raise SplitImpossible("found no play; wanted plays on two days at least")
     ends_ms = (int(started_ms.min()), int(started_ms.max()))
     first, last = (datetime.fromtimestamp(ms // SECOND_MS, UTC).date() for ms in ends_ms)
     return default_split_day(first, last + timedelta(days=1))

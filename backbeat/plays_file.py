@@ -51,7 +51,7 @@ def read_plays(path: Path) -> PlaysFile:
     _refuse_unknown([listeners, tracks, started_ms, *([] if sessions is None else [sessions])], path)
     if not pa.types.is_integer(started_ms.type):
         raise CommandFailed(f"reading {path}: found starts that are {started_ms.type}; wanted whole numbers")
-    if len(table) and not (pc.min(started_ms).as_py() >= 0 and pc.max(started_ms).as_py() < LATEST_MS):
+    if not (pc.min(started_ms).as_py() >= 0 and pc.max(started_ms).as_py() < LATEST_MS):
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)} ms"
         raise CommandFailed(f"reading {path}: found {found}; wanted times from 1970 on, before the year 10000")
     who, when = _labels(listeners), _labels(started_ms)
@@ -73,6 +73,8 @@ def _table(path: Path) -> pa.Table:
 def _refuse_unknown(columns: list[pa.ChunkedArray], path: Path) -> None:
     nulls = sum(column.null_count for column in columns)
     nans = sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in columns if pa.types.is_floating(column.type))
+    if not len(columns[0]):
+        raise CommandFailed(f"reading {path}: found no play; wanted one at least")
     if nulls or nans:
         raise CommandFailed(f"reading {path}: found {nulls:,} nulls and {nans:,} NaN; wanted whole numbers or text")
 

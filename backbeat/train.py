@@ -96,8 +96,6 @@ def train(
 def _material(path: Path, split: Protocol | None) -> Material:
     if path.is_file() and split is None:
         found = read_plays(path)
-        if not len(found.plays.tracks):
-            raise CommandFailed(f"training on {path}: found no play; wanted one at least")
         interactions, tracks = everything(found.plays)
         return Material(found.name, "every play", interactions, tracks.tolist())
     dataset = open_data(path, split)

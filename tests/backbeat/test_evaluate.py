@@ -14,6 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from backbeat.cli import main
+from tests.backbeat.benchmark import benchmark
 
 PLAYS = Path(os.environ.get("BACKBEAT_TEST_DATA") or "../shared/data") / "30music" / "plays.parquet"
 
@@ -84,6 +85,9 @@ def test_people_get_a_table(plays: pa.Table, tmp_path: Path, capsys: pytest.Capt
         ("plays.csv", b"who,what\n1,2\n", "found the columns who, what"),
         ("plays.csv", b"listener,track,started_ms\n1,2,soon\n", "wanted whole numbers"),
         ("plays.csv", b"listener,track,started_ms\n1,2,5\n", "nobody has 3 sessions"),
+        ("plays.csv", b"listener,track,started_ms\n1.5,2,5\nnan,2,5\n", "found 1 nulls and 0 NaN"),
+        ("plays.csv", b"listener,track,started_ms\n1,2,-5\n", "wanted times from 1970 on"),
+        ("plays.csv", b"listener,track,started_ms\n", "found no play"),
     ],
 )
 def test_a_file_that_cannot_be_measured_says_why_and_exits_1(
@@ -98,6 +102,15 @@ def test_a_file_that_cannot_be_measured_says_why_and_exits_1(
     assert not captured.out
 
 
+def test_nan_in_a_column_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = pa.table({"listener": [1.0, float("nan")], "track": ["a", "b"], "started_ms": [1, 2]})
+    pa.parquet.write_table(table, tmp_path / "plays.parquet")
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--data", str(tmp_path / "plays.parquet")])
+    assert ended.value.code == 1
+    assert "found 0 nulls and 1 NaN" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_a_lake_without_tables_says_which_command_makes_them(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["evaluate"])
@@ -110,6 +123,80 @@ def test_a_split_that_is_not_offered_is_bad_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", *arguments])
     assert ended.value.code == 2
+
+
+def test_a_benchmark_is_answered_by_popularity_and_those_with_a_recipe(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = benchmark(tmp_path / "gowalla")
+    (home / "recipes").mkdir(parents=True)
+    (home / "recipes" / "gowalla.json").write_text('{"als": {"factors": 4, "regularisation": 0.1}}')
+    found = answer(capsys, "--data", str(data))
+    assert found["data"] == "gowalla"
+    assert {"popularity", "als"} <= found["models"].keys()
+    figures = found["models"]["als"]
+    assert figures["settings"]["factors"] == 4
+    low, high = figures["intervals"]["recall@20"]
+    assert low <= figures["recall@20"] <= high
+    assert json.loads((home / "reports" / "evaluation-gowalla.json").read_text()) == found
+
+
+def test_the_models_and_the_length_of_lists_can_be_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = answer(capsys, "--data", str(benchmark(tmp_path)), "--models", "transitions,repeat", "--k", "5")
+    assert list(found["models"]) == ["popularity", "transitions", "repeat"]
+    assert found["models"]["repeat"]["answered"] == 0.0
+    assert "recall@5" in found["models"]["popularity"]
+
+
+@pytest.mark.parametrize("protocol", ["next", "new", "all"])
+def test_a_file_is_divided_by_the_protocol_that_is_asked_for(
+    protocol: str, plays: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.parquet.write_table(plays, tmp_path / "mine.parquet")
+    found = answer(
+        capsys, "--data", str(tmp_path / "mine.parquet"), "--split", protocol, "--models", "transitions", "--k", "3"
+    )
+    assert (found["data"], list(found["models"])) == (f"mine-{protocol}", ["popularity", "transitions"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--k", "25"], 1, "lists of 25 of a catalog of 24 tracks"),
+        (["--k", "0"], 1, "wanted --k from 1"),
+        (["--models", "alz"], 2, "there are als"),
+        (["--split", "time"], 2, "a benchmark has its own split"),
+        (["--split", "next"], 2, "a benchmark has its own split"),
+    ],
+)
+def test_a_benchmark_that_cannot_be_asked_so_says_why(
+    arguments: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--data", str(benchmark(tmp_path)), *arguments])
+    assert ended.value.code == code
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("train.txt", "0 1 2\n", "test.txt"),
+        ("LastFM.txt", "", "found no sequence"),
+        ("LastFM.txt", "1 2 3 nan\n", "wanted whole numbers"),
+        ("user_artists.dat", "userID\tartistID\n1\t2\n", "wanted userID, artistID and weight"),
+        ("readme.txt", "", "found readme.txt; wanted a folder with train.txt"),
+    ],
+)
+def test_a_folder_that_is_no_whole_benchmark_says_what_was_found(
+    name: str, content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / name).write_text(content)
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--data", str(tmp_path / "data")])
+    assert ended.value.code == 1
+    assert said in capsys.readouterr().err.replace("\n", " ")
 
 
 @pytest.mark.slow
