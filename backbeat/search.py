@@ -82,7 +82,11 @@ def search(
     study.enqueue_trial({name: base[name] for name in where}, skip_if_exists=True)
     began = time.monotonic()
     hunt = Hunt(found, dataset, base, where)
-    _run(study, hunt, minutes * 60, trials)
+    try:
+        _run(study, hunt, minutes * 60, trials)
+    except KeyboardInterrupt:
+        notice("interrupted; the same command goes on from here")
+        raise
     document = _answer(study, hunt, minutes)
     if save:
         document["saved"] = str(save_recipe(house.home.recipes, recipe, model, document["settings"]))

@@ -83,6 +83,8 @@ class Learner:
         fit = resolve_name(self.fit)
         offered = {"watch": watch, "checkpoints": checkpoints}
         known = inspect.signature(fit).parameters
+        if checkpoints and "checkpoints" in known:
+            checkpoints.mkdir(parents=True, exist_ok=True)
         model: Model = fit(interactions, *told, **{name: offered[name] for name in offered if name in known})
         return model
 

@@ -23,9 +23,9 @@ def watched(interactions: Interactions, watch: Watch, checkpoints: Path) -> Popu
 def test_a_fit_that_asks_for_them_is_given_a_watch_and_a_folder(tmp_path: Path) -> None:
     told: list[tuple[str, int, float]] = []
     found = Learner("watched", f"{__name__}:watched")
-    found.fitted(checkerboard(), found.settings(), lambda *point: told.append(point), tmp_path)
+    found.fitted(checkerboard(), found.settings(), lambda *point: told.append(point), tmp_path / "own")
     assert told == [("loss", 1, 0.5)]
-    assert (tmp_path / "half way").exists()
+    assert (tmp_path / "own" / "half way").exists()
 
 
 @pytest.mark.parametrize("part", ["weights", "transitions", "popularity", "times"])
