@@ -13,7 +13,7 @@ from models.evaluation.run import Contestant, Evaluation, Outcome, evaluate
 from models.evaluation.splits import Cases, Split
 from models.learners import learner
 
-USES = "the training data and what each case tells"
+USES = "training data, and each case"
 
 Told = Callable[[str], None]
 
