@@ -74,7 +74,6 @@ def test_held_listeners_tell_four_fifths_of_their_artists(tmp_path: Path) -> Non
     [
         ("LastFM.txt", "1 2 three 4\n", "line 1 of LastFM.txt"),
         ("LastFM.txt", "1 2 3\n", "fewer than three items"),
-        ("LastFM.txt", "", "reading"),
         ("user_artists.dat", "userID\tartistID\n1\t2\n", "wanted userID, artistID and weight"),
         ("notes.txt", "", "wanted a folder with train.txt"),
     ],
@@ -82,6 +81,15 @@ def test_held_listeners_tell_four_fifths_of_their_artists(tmp_path: Path) -> Non
 def test_what_is_not_a_data_set_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(DataWrong, match=told):
+        open_dataset(tmp_path)
+
+
+def test_lists_without_a_held_out_item_and_files_without_a_line_are_no_split(tmp_path: Path) -> None:
+    with pytest.raises(SplitImpossible, match="nobody has an item on both sides"):
+        open_dataset(gowalla(tmp_path, test=""))
+    (tmp_path / "train.txt").unlink()
+    (tmp_path / "LastFM.txt").touch()
+    with pytest.raises(SplitImpossible, match="found no sequence"):
         open_dataset(tmp_path)
 
 
