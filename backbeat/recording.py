@@ -63,7 +63,7 @@ class NoRecords:
 
 def open_records(settings: Settings) -> Records:
     """Where this process keeps its runs."""
-    return NoRecords() if settings.experiments == "none" else MlflowRecords(settings.home.experiments)
+    return NoRecords() if settings.records == "none" else MlflowRecords(settings.home.experiments)
 
 
 def code_version() -> str:

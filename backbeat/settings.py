@@ -38,9 +38,7 @@ EXPERIMENT = Setting(
 STACK_PORTS = Setting(
     "BACKBEAT_STACK_PORTS", "", "where `backbeat stack` starts servers: kafka=9192,valkey=6380; empty means the usual"
 )
-EXPERIMENTS = Setting(
-    "BACKBEAT_EXPERIMENTS", "mlflow", "where train, search and evaluate record their runs: mlflow, or none"
-)
+RECORDS = Setting("BACKBEAT_RECORDS", "mlflow", "where train, search and evaluate record their runs: mlflow, or none")
 TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
 SETTINGS = (
     HOME,
@@ -57,7 +55,7 @@ SETTINGS = (
     ALS,
     EXPERIMENT,
     STACK_PORTS,
-    EXPERIMENTS,
+    RECORDS,
     TEST_DATA,
 )
 
@@ -79,7 +77,7 @@ class Settings:
     als: str
     experiment: str
     stack_ports: Mapping[str, int]
-    experiments: str
+    records: str
     test_data: str
 
     @classmethod
@@ -99,7 +97,7 @@ class Settings:
             als=_one_of(ALS, environment, ("implicit", "mllib")),
             experiment=value_of(EXPERIMENT, environment),
             stack_ports=named_ports(value_of(STACK_PORTS, environment), STACK_PORTS.variable),
-            experiments=_one_of(EXPERIMENTS, environment, ("mlflow", "none")),
+            records=_one_of(RECORDS, environment, ("mlflow", "none")),
             test_data=value_of(TEST_DATA, environment),
         )
 

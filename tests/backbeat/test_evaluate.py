@@ -22,7 +22,7 @@ PLAYS = Path(os.environ.get("BACKBEAT_TEST_DATA") or "../shared/data") / "30musi
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BACKBEAT_EXPERIMENTS", "none")
+    monkeypatch.setenv("BACKBEAT_RECORDS", "none")
     return tmp_path / "home"
 
 

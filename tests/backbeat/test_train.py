@@ -18,7 +18,7 @@ SMALL = ["--set", "factors=4", "iterations=2"]
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BACKBEAT_EXPERIMENTS", "none")
+    monkeypatch.setenv("BACKBEAT_RECORDS", "none")
     return tmp_path / "home"
 
 
