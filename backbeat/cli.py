@@ -28,7 +28,7 @@ COMMANDS = {
     "search": "backbeat.search:search",
     "evaluate": "backbeat.evaluate:evaluate",
     "experiment": "backbeat.experiment:app",
-    "experiments": "backbeat.experiments:app",
+    "records": "backbeat.records:app",
     "recommend": "backbeat.recommend:recommend",
     "similar": "backbeat.similar:similar",
     "models": "backbeat.models:app",

@@ -1,6 +1,6 @@
 """What is kept of every run of `train`, `search` and `evaluate`: of which data and code, with which settings, how good.
 
-MLflow keeps it, in a SQLite file in BACKBEAT_HOME/experiments; it is imported late, since that takes seconds.
+MLflow keeps it, in a SQLite file in BACKBEAT_HOME/records; it is imported late, since that takes seconds.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class NoRecords:
 
 def open_records(settings: Settings) -> Records:
     """Where this process keeps its runs."""
-    return NoRecords() if settings.records == "none" else MlflowRecords(settings.home.experiments)
+    return NoRecords() if settings.records == "none" else MlflowRecords(settings.home.records)
 
 
 def code_version() -> str:

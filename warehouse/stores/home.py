@@ -67,5 +67,5 @@ class Home:
         return self.root / "trained"
 
     @property
-    def experiments(self) -> Path:
-        return self.root / "experiments"
+    def records(self) -> Path:
+        return self.root / "records"

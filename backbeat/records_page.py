@@ -26,7 +26,7 @@ def page(records: Sequence[Record]) -> str:
     """The page: a table that sorts by any column, and the curves of each run that has some."""
     metrics = sorted({name for record in records for name in record.metrics if "@" in name})
     runs = [(record, [_drawn(name, points) for name, points in record.curves.items() if points]) for record in records]
-    return rendered("experiments.html", runs=runs, metrics=metrics, width=WIDTH, height=HEIGHT)
+    return rendered("records.html", runs=runs, metrics=metrics, width=WIDTH, height=HEIGHT)
 
 
 def _drawn(name: str, points: Curve) -> Drawn:

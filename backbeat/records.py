@@ -1,4 +1,4 @@
-"""`backbeat experiments`: the recorded runs of train, search and evaluate, as a table, one by one, or as a page."""
+"""`backbeat records`: the recorded runs of train, search and evaluate, as a table, one by one, or as a page."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from backbeat.experiments_page import page as drawn
+from backbeat.records_page import page as drawn
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.recording import Record, open_records
 from backbeat.settings import Settings
 
-app = App(name="experiments", help="Recorded runs of train, search and evaluate.")
+app = App(name="records", help="Recorded runs of train, search and evaluate.")
 Flag = Annotated[bool, Parameter(negative=())]
 SHORT = 8  # letters of a run's id that are shown, and are enough to name it
 
@@ -61,7 +61,7 @@ def show(run: str, /, *, json: Flag = False) -> None:
     """
     found = [each for each in _records() if run and each.run_id.startswith(run)]
     if len(found) != 1:
-        wanted = "wanted the beginning of one id; `backbeat experiments list` has them"
+        wanted = "wanted the beginning of one id; `backbeat records list` has them"
         raise BadUsage(f"run {run!r}: found {len(found)} of that beginning; {wanted}")
     if json:
         emit(_document(found[0]))
@@ -84,7 +84,7 @@ def page(*, out: Path | None = None, open_it: Annotated[bool, Parameter(name="--
         out: Where to; by default into BACKBEAT_HOME/reports.
         open_it: Show it in the browser.
     """
-    target = out or Settings.from_environment().home.reports / "experiments.html"
+    target = out or Settings.from_environment().home.reports / "records.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(drawn(_records()), encoding="utf-8")
     notice(f"wrote {target}")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import main
-from backbeat.experiments_page import page
+from backbeat.records_page import page
 from backbeat.recording import MlflowRecords, NoRecords, Record, code_version
 
 RUN = Record(
@@ -35,7 +35,7 @@ def test_what_is_recorded_is_what_is_read_listed_and_shown(
 ) -> None:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    records = MlflowRecords(tmp_path / "experiments")
+    records = MlflowRecords(tmp_path / "records")
     records.add([RUN, replace(RUN, kind="train", curves={}, metrics={})])
     found = {record.kind: record for record in records.all()}
     read = found["search"]
@@ -43,14 +43,14 @@ def test_what_is_recorded_is_what_is_read_listed_and_shown(
     assert read.seconds == pytest.approx(2.5, abs=0.01)
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
-    main(["experiments", "list", "--model", "als", "--json"])
+    main(["records", "list", "--model", "als", "--json"])
     assert {run["kind"] for run in json.loads(capsys.readouterr().out)["runs"]} == {"search", "train"}
-    main(["experiments", "show", read.run_id[:10], "--json"])
+    main(["records", "show", read.run_id[:10], "--json"])
     assert json.loads(capsys.readouterr().out)["curves"] == {"best so far": [[0, 0.1], [2, 0.25]]}
-    main(["experiments", "page"])
-    assert read.run_id in (tmp_path / "reports" / "experiments.html").read_text()
+    main(["records", "page"])
+    assert read.run_id in (tmp_path / "reports" / "records.html").read_text()
     with pytest.raises(SystemExit) as ended:
-        main(["experiments", "show", "no such run"])
+        main(["records", "show", "no such run"])
     assert ended.value.code == 2
 
 
