@@ -1,0 +1,102 @@
+"""Fitting item2vec with JAX: skip-gram with negative sampling (Mikolov et al. 2013) over sessions.
+
+The tracks of a batch share their negatives, so that a step is two small matrix products; the weight of a pair's
+negatives is still that of `PER_PAIR` drawn for it alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from models.base import Floats, Interactions, Positions, Sequences
+from models.item2vec import Item2vec, Item2vecConfig
+
+PER_PAIR = 5  # negatives that a pair counts as
+
+
+def fit_item2vec(interactions: Interactions, config: Item2vecConfig) -> Item2vec:
+    """The vectors of the centres. Raises ValueError where the order of plays is not known."""
+    if interactions.sequences is None:
+        raise ValueError("interactions without sequences; item2vec wants sessions with plays in their order")
+    random = np.random.default_rng(config.seed)
+    shape = (interactions.tracks, config.dimensions)
+    params = {
+        "centres": jnp.asarray(random.normal(0, 1 / config.dimensions, shape), jnp.float32),
+        "contexts": jnp.zeros(shape, jnp.float32),
+    }
+    state = optax.adam(config.learning_rate).init(params)
+    counts = np.bincount(interactions.sequences.tracks, minlength=interactions.tracks)
+    drawing = _drawing(counts, config.exponent)
+    for pairs, real in _batches(interactions.sequences, counts, config, random):
+        drawn = np.searchsorted(drawing, random.random(config.negatives)).astype(np.int32)
+        params, state = _step(config.learning_rate, params, state, pairs, drawn, real)
+    seen = np.zeros(interactions.tracks, bool)
+    seen[np.concatenate(beside(interactions.sequences, np.ones(len(interactions.sequences.tracks), bool), 1))] = True
+    return Item2vec(config, np.where(seen[:, None], np.asarray(params["centres"]), np.float32(0)))
+
+
+def beside(sequences: Sequences, kept: np.ndarray, window: int) -> tuple[Positions, Positions]:
+    """Tracks of one session at most `window` kept plays apart: each pair once, the earlier first."""
+    tracks, sessions = sequences.tracks[kept], _whose(sequences)[kept]
+    earlier, later = [], []
+    for apart in range(1, window + 1):
+        together = sessions[apart:] == sessions[:-apart]
+        earlier.append(tracks[:-apart][together])
+        later.append(tracks[apart:][together])
+    return np.concatenate(earlier), np.concatenate(later)
+
+
+def _whose(sequences: Sequences) -> Positions:
+    """A number for each session of each listener [plays]."""
+    listener = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
+    opens = (np.diff(listener, prepend=-1) != 0) | (np.diff(sequences.sessions, prepend=-1) != 0)
+    return np.cumsum(opens)
+
+
+def _drawing(counts: Positions, exponent: float) -> Floats:
+    """The cumulative distribution that negatives are drawn from, over tracks that were played."""
+    heavy = np.where(counts > 0, np.maximum(counts, 1).astype(np.float64) ** exponent, 0.0)
+    return np.cumsum(heavy) / heavy.sum()
+
+
+def _batches(
+    sequences: Sequences, counts: Positions, config: Item2vecConfig, random: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs [2, batch] in both directions, in random order, and which of them are real [batch]."""
+    share = counts / max(counts.sum(), 1)
+    keep = (
+        np.minimum(np.sqrt(config.frequent / np.maximum(share, 1e-12)), 1.0)
+        if config.frequent
+        else np.ones(len(counts))
+    )
+    for _ in range(config.epochs):
+        kept = random.random(len(sequences.tracks)) < keep[sequences.tracks]
+        earlier, later = beside(sequences, kept, config.window)
+        pairs = np.stack([np.append(earlier, later), np.append(later, earlier)]).astype(np.int32)
+        pairs = pairs[:, random.permutation(pairs.shape[1])]
+        for start in range(0, pairs.shape[1], config.batch):
+            part = pairs[:, start : start + config.batch]
+            missing = config.batch - part.shape[1]  # one shape for all, so that it compiles once
+            yield np.pad(part, ((0, 0), (0, missing))), np.arange(config.batch) < part.shape[1]
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=(1, 2))
+def _step(rate: float, params: Any, state: Any, pairs: Any, drawn: Any, real: Any) -> tuple[Any, Any]:
+    change, state = optax.adam(rate).update(jax.grad(_loss)(params, pairs, drawn, real), state, params)
+    return optax.apply_updates(params, change), state
+
+
+def _loss(params: Any, pairs: Any, drawn: Any, real: Any) -> jax.Array:
+    """The mean over pairs of -log s(c . o) - (PER_PAIR / negatives) * sum of log s(-c . n)."""
+    centre = params["centres"][pairs[0]]
+    together = jax.nn.log_sigmoid((centre * params["contexts"][pairs[1]]).sum(axis=-1))
+    apart = jax.nn.log_sigmoid(-centre @ params["contexts"][drawn].T)
+    apart = jnp.where(pairs[1][:, None] == drawn, 0.0, apart).sum(axis=-1) * (PER_PAIR / len(drawn))
+    return -jnp.where(real, together + apart, 0.0).sum() / real.sum()
