@@ -111,6 +111,7 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("transitions", "models.transitions:fit_transitions", "models.transitions:TransitionsConfig"),
         Learner("als", "models.als_training:fit_als", "models.als:AlsConfig"),
         Learner("sasrec", "models.sasrec_training:fit_sasrec", "models.sasrec:SasrecConfig"),
+        Learner("slist", "models.slist:fit_slist", "models.slist:SlistConfig"),
         Learner("item2vec", "models.item2vec_training:fit_item2vec", "models.item2vec:Item2vecConfig"),
     )
 }

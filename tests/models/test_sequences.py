@@ -19,6 +19,7 @@ from models.item2vec_training import beside, fit_item2vec
 from models.learners import LEARNERS
 from models.sasrec import Sasrec, SasrecConfig, encoded, latest, shapes
 from models.sasrec_training import Network, Windows, fit_sasrec
+from models.slist import Slist, SlistConfig, fit_slist
 from tests.models.contract import LISTENERS, TRACKS, ModelContract, checkerboard
 
 TINY = SasrecConfig(
@@ -124,6 +125,56 @@ def test_every_play_but_the_first_is_a_target_after_what_came_before_it() -> Non
     assert {(5, 1, 1, 1), (4, 0, 0, 2)} <= told <= {(NOBODY, 5, NOBODY, 1), (5, 1, 1, 1), (1, 1, 1, 3), (4, 0, 0, 2)}
 
 
+class TestSlist(ModelContract):
+    def fit(self, interactions: Interactions) -> Slist:
+        return fit_slist(interactions, SlistConfig(0.2, 1.0, fading=0.5, answer_fading=0.3))
+
+    @pytest.fixture
+    def interactions(self) -> Interactions:
+        return rounds()
+
+    def known_answer(self, taste: Taste, _listener: int) -> set[int]:
+        return {(int(taste.tracks[-1]) + 2) % TRACKS}
+
+    @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+    def test_the_map_is_that_of_past_and_future_written_out(self, share: float) -> None:
+        config = SlistConfig(share=share, regularisation=2.0, fading=0.7)
+        sequences = [np.array([0, 1, 2, 0]), np.array([2, 1, 3]), np.array([3])]
+        interactions = in_order(sequences, 4)
+        past, future = written_out(sequences, config.fading)
+        heard = np.minimum(interactions.weights.toarray(), 1.0)
+        system = share * heard.T @ heard + (1 - share) * past.T @ past + 2.0 * np.eye(4)
+        told = share * heard.T @ heard + (1 - share) * past.T @ future
+        free, inverse = np.linalg.solve(system, told), np.linalg.inv(system)
+        wanted = free - inverse * (np.diag(free) / np.diag(inverse))
+        np.testing.assert_allclose(fit_slist(interactions, config).weights, wanted, atol=1e-5)
+
+    def test_only_the_most_popular_tracks_are_in_the_map_and_others_score_nothing(self) -> None:
+        interactions = in_order([np.array([4, 1, 4]), np.array([1, 4, 0]), np.array([3])], 5)
+        model = fit_slist(interactions, SlistConfig(largest=2))
+        assert model.kept.tolist() == [1, 4]
+        scores = model.score_many([Taste(np.array([0, 1]), np.ones(2), None, Recent.in_order(np.array([1, 0]), 2))])[0]
+        assert np.flatnonzero(scores).tolist() == [4]
+
+    def test_a_map_of_another_size_is_refused(self, model: Slist, tmp_path: Path) -> None:
+        model.save(tmp_path)
+        kept, tracks = model.kept[1:], np.array([TRACKS])
+        write_arrays(tmp_path / "arrays.npz", {"kept": kept, "weights": model.weights, "tracks": tracks})
+        with pytest.raises(ModelBroken, match="rows and columns"):
+            Slist.load(tmp_path)
+
+
+def written_out(sequences: list[np.ndarray], fading: float) -> tuple[np.ndarray, np.ndarray]:
+    """The faded past and future of each moment between two plays [moments, 4]."""
+    moments = [(one, at) for one in sequences for at in range(1, len(one))]
+    past, future = np.zeros((2, len(moments), 4))
+    for row, (one, at) in enumerate(moments):
+        for place, track in enumerate(one):
+            side = past if place < at else future
+            side[row, track] += fading ** (at - 1 - place if place < at else place - at)
+    return past, future
+
+
 class TestItem2vec(ModelContract):
     def fit(self, interactions: Interactions) -> Item2vec:
         return fit_item2vec(interactions, SMALL)
@@ -158,7 +209,7 @@ def test_pairs_are_of_one_session_and_a_window_apart_at_most() -> None:
     assert sorted(zip(earlier.tolist(), later.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2), (4, 5)]
 
 
-@pytest.mark.parametrize("name", ["sasrec", "item2vec"])
+@pytest.mark.parametrize("name", ["sasrec", "item2vec", "slist"])
 def test_interactions_without_order_are_refused(name: str) -> None:
     learner = LEARNERS[name]
     with pytest.raises(ValueError, match="sequences"):
@@ -175,3 +226,9 @@ def test_impossible_settings_of_the_transformer_are_refused(wrong: dict[str, flo
 def test_impossible_settings_of_item2vec_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="wanted"):
         dataclasses.replace(SMALL, **wrong)  # type: ignore[arg-type]  # each of its own type
+
+
+@pytest.mark.parametrize("wrong", [{"share": 1.5}, {"fading": 1.0}, {"regularisation": 0.0}, {"reach": 0}])
+def test_impossible_settings_of_slist_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="wanted"):
+        SlistConfig(**wrong)  # type: ignore[arg-type]  # each of its own type
