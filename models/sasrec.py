@@ -32,23 +32,24 @@ class SasrecConfig:
     """The shape of the network, and how it is trained.
 
     `length` latest plays are read. `negatives` 0 trains by the softmax over all tracks, else by one over the target and
-    so many tracks a batch, drawn by popularity. `members` networks of consecutive seeds answer together. `low_pass` is
-    the share of the frequency layer, 0 for none, which looks at `window` plays at once.
+    so many tracks a batch, drawn by popularity. A batch holds `batch` times `length` plays. `members` networks of
+    consecutive seeds answer together. `low_pass` is the share of the frequency layer, 0 for none, which looks at
+    `window` plays at once.
     """
 
-    length: int = 50
+    length: int = 20
     dimensions: int = 64
-    blocks: int = 2
+    blocks: int = 1
     heads: int = 2
-    dropout: float = 0.5
+    dropout: float = 0.3
     low_pass: float = 0.0
     window: int = 5
-    epochs: int = 60
-    batch: int = 128
-    learning_rate: float = 0.001
-    weight_decay: float = 0.0
+    epochs: int = 24
+    batch: int = 64
+    learning_rate: float = 0.008
+    weight_decay: float = 0.05
     label_smoothing: float = 0.0
-    negatives: int = 0
+    negatives: int = 256
     members: int = 1
     seed: int = 0
 

@@ -9,9 +9,9 @@ decay, the learning rate warmed up and then lowered by a cosine.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import flax.linen as nn
@@ -23,6 +23,7 @@ import optax
 from models.base import NOBODY, Floats, Interactions, Positions, Sequences
 from models.sasrec import Sasrec, SasrecConfig
 
+NARROWEST = 8  # plays in the narrowest batch
 _WARM_UP = 0.05  # the share of the steps in which the learning rate rises
 _CLIPPED = 1.0  # the largest norm of a gradient
 _POPULARITY_POWER = 0.75  # of the distribution that negatives are drawn from (Mikolov et al. 2013)
@@ -142,12 +143,13 @@ def named(params: Any) -> dict[str, np.ndarray]:
 def _fitted(sequences: Sequences, popularity: Floats, config: SasrecConfig) -> dict[str, np.ndarray]:
     windows = Windows(sequences, config.length)
     random, key = np.random.default_rng(config.seed), jax.random.key(config.seed)
-    steps = config.epochs * -(-len(windows.drawn(random)[0]) // config.batch)
+    steps = config.epochs * len(_epoch(windows, config, random))
     plan = Plan(dataclasses.replace(config, seed=0, members=1), len(popularity), steps)
     params, state = _started(plan, key)
     drawing = _drawing(popularity)
     odds = np.log(drawing).astype(np.float32)
-    for number, (played, wanted) in enumerate(_batches(windows, config, random)):
+    batches = chain.from_iterable(_epoch(windows, config, random) for _ in range(config.epochs))
+    for number, (played, wanted) in enumerate(batches):
         drawn = random.choice(len(drawing), config.negatives, p=drawing).astype(np.int32) if config.negatives else None
         params, state = _step(plan, params, state, played, wanted, drawn, odds, jax.random.fold_in(key, number))
     return named(params)
@@ -188,18 +190,25 @@ def _step(
     return optax.apply_updates(params, change), state
 
 
-def _batches(
-    windows: Windows, config: SasrecConfig, random: np.random.Generator
-) -> Iterator[tuple[Positions, Positions]]:
-    for _ in range(config.epochs):
-        played, wanted = windows.drawn(random)
-        for start in range(0, len(played), config.batch):
-            part = slice(start, start + config.batch)
-            missing = ((0, config.batch - len(played[part])), (0, 0))  # one shape for all, so that it compiles once
-            yield (
-                np.pad(played[part], missing, constant_values=NOBODY),
-                np.pad(wanted[part], missing, constant_values=NOBODY),
+def _epoch(windows: Windows, config: SasrecConfig, random: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Batches of windows of about one width each, no wider than they need be, in random order.
+
+    Widths are powers of two times `NARROWEST`, and all batches of one width have one shape, so that few are compiled.
+    """
+    played, wanted = windows.drawn(random)
+    plays = (wanted != NOBODY).sum(axis=1)
+    batches, narrower, width = [], 0, min(NARROWEST, config.length)
+    while narrower < config.length:
+        chosen = np.flatnonzero((plays > narrower) & (plays <= width))
+        rows = config.batch * config.length // width
+        for start in range(0, len(chosen), rows):
+            part = chosen[start : start + rows]
+            missing = ((0, rows - len(part)), (0, 0))
+            batches.append(
+                tuple(np.pad(one[part, -width:], missing, constant_values=NOBODY) for one in (played, wanted))
             )
+        narrower, width = width, min(2 * width, config.length)
+    return [batches[place] for place in random.permutation(len(batches))]
 
 
 def _drawing(popularity: Floats) -> Floats:
@@ -211,23 +220,22 @@ def _loss(network: Network, params: Any, played: Any, wanted: Any, drawn: Any, o
     """Mean cross entropy of what followed each play."""
     states = network.apply({"params": params}, played, training=True, rngs={"dropout": key})
     there = wanted != NOBODY
+    target = jnp.maximum(wanted, 0)
+    right = (states * params["items"][target]).sum(axis=-1) + params["bias"][target]
     if drawn is None:
-        losses = _softmax_loss(states @ params["items"].T + params["bias"], wanted, network.config.label_smoothing)
+        losses = _softmax_loss(states @ params["items"].T + params["bias"], right, network.config.label_smoothing)
     else:
-        losses = _sampled_loss(states, params, wanted, drawn, odds)
+        wrong = states @ params["items"][drawn].T + params["bias"][drawn] - odds[drawn]
+        losses = _sampled_loss(jnp.where(target[..., None] == drawn, _NEVER, wrong), right - odds[target])
     return jnp.where(there, losses, 0.0).sum() / jnp.maximum(there.sum(), 1)
 
 
-def _softmax_loss(logits: jax.Array, wanted: jax.Array, smoothing: float) -> jax.Array:
-    whole = jax.nn.logsumexp(logits, axis=-1)
-    right = jnp.take_along_axis(logits, jnp.maximum(wanted, 0)[..., None], axis=-1)[..., 0]
-    return whole - (1 - smoothing) * right - smoothing * logits.mean(axis=-1)
+def _softmax_loss(logits: jax.Array, right: jax.Array, smoothing: float) -> jax.Array:
+    """Over all tracks; the right one's is not looked up in the logits, for the sake of a cheaper gradient."""
+    losses = jax.nn.logsumexp(logits, axis=-1) - (1 - smoothing) * right
+    return losses - smoothing * logits.mean(axis=-1) if smoothing else losses
 
 
-def _sampled_loss(states: Any, params: Any, wanted: Any, drawn: Any, odds: Any) -> jax.Array:
-    """Against the drawn tracks [negatives]; `odds` [tracks] are the logarithms of how likely each is drawn."""
-    target = jnp.maximum(wanted, 0)
-    right = (states * params["items"][target]).sum(axis=-1) + params["bias"][target] - odds[target]
-    wrong = states @ params["items"][drawn].T + params["bias"][drawn] - odds[drawn]
-    wrong = jnp.where(target[..., None] == drawn, _NEVER, wrong)
+def _sampled_loss(wrong: jax.Array, right: jax.Array) -> jax.Array:
+    """Over the drawn tracks and the right one, whose log odds are less those of being drawn."""
     return jax.nn.logsumexp(jnp.concatenate([right[..., None], wrong], axis=-1), axis=-1) - right

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from models.base import NOBODY, Interactions, ModelBroken, Recent, Sequences, Taste, TrackPosition
+from models.ensemble import Ensemble, EnsembleConfig, Part, fit_ensemble
 from models.evaluation.datasets import in_order
 from models.files import write_arrays
 from models.item2vec import Item2vec, Item2vecConfig
@@ -20,11 +21,22 @@ from models.learners import LEARNERS
 from models.sasrec import Sasrec, SasrecConfig, encoded, latest, shapes
 from models.sasrec_training import Network, Windows, fit_sasrec
 from models.slist import Slist, SlistConfig, fit_slist
-from tests.models.contract import LISTENERS, TRACKS, ModelContract, checkerboard
+from tests.models.contract import LISTENERS, TRACKS, ModelContract, checkerboard, taste_of
 
 TINY = SasrecConfig(
-    length=6, dimensions=8, blocks=1, heads=2, dropout=0.0, epochs=40, batch=24, learning_rate=0.02, low_pass=0.3
+    length=6,
+    dimensions=8,
+    blocks=1,
+    heads=2,
+    dropout=0.0,
+    epochs=40,
+    batch=24,
+    learning_rate=0.02,
+    low_pass=0.3,
+    negatives=0,
+    weight_decay=0.0,
 )
+TINY_SET = dataclasses.asdict(TINY)
 SMALL = Item2vecConfig(dimensions=8, window=3, negatives=8, exponent=0.75, frequent=0.0, epochs=40, batch=256)
 
 
@@ -175,6 +187,45 @@ def written_out(sequences: list[np.ndarray], fading: float) -> tuple[np.ndarray,
     return past, future
 
 
+class TestEnsemble(ModelContract):
+    CONFIG = EnsembleConfig(
+        (Part("slist", 0.4, {"share": 0.0, "regularisation": 1.0, "answer_fading": 0.3}), Part("sasrec", 0.6, TINY_SET))
+    )
+
+    @pytest.fixture
+    def interactions(self) -> Interactions:
+        return rounds()
+
+    def fit(self, interactions: Interactions) -> Ensemble:
+        return fit_ensemble(interactions, self.CONFIG)
+
+    def known_answer(self, taste: Taste, _listener: int) -> set[int]:
+        return {(int(taste.tracks[-1]) + 2) % TRACKS}
+
+    def test_scores_are_the_weighted_sum_of_standard_scores(self, model: Ensemble, interactions: Interactions) -> None:
+        taste = taste_of(3, interactions)
+        told = [member.score_many([taste])[0] for member in model.members]
+        wanted = sum(w * (one - one.mean()) / one.std() for w, one in zip((0.4, 0.6), told, strict=True))
+        np.testing.assert_allclose(model.score_many([taste])[0], wanted, atol=1e-5)
+
+    def test_a_member_without_an_opinion_adds_nothing(self, model: Ensemble) -> None:
+        unordered = Taste(np.array([2]), np.ones(1))
+        told = model.members[0].score_many([unordered])[0]
+        wanted = 0.4 * (told - told.mean()) / told.std()
+        np.testing.assert_allclose(model.score_many([unordered])[0], wanted, atol=1e-5)
+
+    def test_members_over_different_catalogs_are_refused(self, model: Ensemble, tmp_path: Path) -> None:
+        model.save(tmp_path)
+        fit_slist(in_order([np.array([0, 1])], 2), SlistConfig()).save(tmp_path / "1-slist")
+        with pytest.raises(ModelBroken, match="one catalog"):
+            Ensemble.load(tmp_path)
+
+    @pytest.mark.parametrize(("learner", "weight"), [("als", 1.0), ("slist", 0.0)])
+    def test_a_part_that_cannot_be_is_refused(self, learner: str, weight: float) -> None:
+        with pytest.raises(ValueError, match="wanted one of"):
+            Part(learner, weight)
+
+
 class TestItem2vec(ModelContract):
     def fit(self, interactions: Interactions) -> Item2vec:
         return fit_item2vec(interactions, SMALL)
@@ -209,7 +260,7 @@ def test_pairs_are_of_one_session_and_a_window_apart_at_most() -> None:
     assert sorted(zip(earlier.tolist(), later.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2), (4, 5)]
 
 
-@pytest.mark.parametrize("name", ["sasrec", "item2vec", "slist"])
+@pytest.mark.parametrize("name", ["sasrec", "item2vec", "slist", "ensemble"])
 def test_interactions_without_order_are_refused(name: str) -> None:
     learner = LEARNERS[name]
     with pytest.raises(ValueError, match="sequences"):
