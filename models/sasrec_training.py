@@ -126,9 +126,9 @@ class Windows:
 
 
 def fit_sasrec(interactions: Interactions, config: SasrecConfig) -> Sasrec:
-    """The members, each from its own seed. Raises ValueError where the order of plays is not known."""
-    if interactions.sequences is None:
-        raise ValueError("interactions without sequences; a transformer wants plays in their order")
+    """The members, each from its own seed. Raises ValueError where no play is known to follow another."""
+    if interactions.sequences is None or not (np.diff(interactions.sequences.starts) > 1).any():
+        raise ValueError("interactions without sequences of two plays; a transformer wants plays in their order")
     told = (interactions.sequences, interactions.popularity)
     members = [_fitted(*told, dataclasses.replace(config, seed=config.seed + place)) for place in range(config.members)]
     return Sasrec(config, {name: np.stack([one[name] for one in members]) for name in members[0]})
@@ -142,8 +142,8 @@ def named(params: Any) -> dict[str, np.ndarray]:
 
 def _fitted(sequences: Sequences, popularity: Floats, config: SasrecConfig) -> dict[str, np.ndarray]:
     windows = Windows(sequences, config.length)
+    steps = config.epochs * len(_epoch(windows, config, np.random.default_rng(0)))  # about as many with another seed
     random, key = np.random.default_rng(config.seed), jax.random.key(config.seed)
-    steps = config.epochs * len(_epoch(windows, config, random))
     plan = Plan(dataclasses.replace(config, seed=0, members=1), len(popularity), steps)
     params, state = _started(plan, key)
     drawing = _drawing(popularity)

@@ -266,6 +266,11 @@ def test_interactions_without_order_are_refused(name: str) -> None:
         learner.fitted(dataclasses.replace(checkerboard(), sequences=None), learner.settings())
 
 
+def test_histories_of_one_play_teach_a_transformer_nothing_and_are_refused() -> None:
+    with pytest.raises(ValueError, match="two plays"):
+        fit_sasrec(in_order([np.array([0]), np.array([1])], 2), TINY)
+
+
 @pytest.mark.parametrize("wrong", [{"dimensions": 9}, {"dropout": 1.0}, {"length": 0}, {"learning_rate": 0.0}])
 def test_impossible_settings_of_the_transformer_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="wanted"):
