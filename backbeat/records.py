@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from backbeat.records_page import page as drawn
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.recording import Record, open_records
+from backbeat.records_page import page as drawn
 from backbeat.settings import Settings
 
 app = App(name="records", help="Recorded runs of train, search and evaluate.")

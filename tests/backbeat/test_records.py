@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import main
-from backbeat.records_page import page
 from backbeat.recording import MlflowRecords, NoRecords, Record, code_version
+from backbeat.records_page import page
 
 RUN = Record(
     "search",
