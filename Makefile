@@ -15,10 +15,10 @@ export UV_PYTHON_DOWNLOADS := never
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run serve stream-demo drill test test-all check format bench bench-stream airflow notebooks servers lock lock-check clean
+.PHONY: help install run serve stream-demo drill test test-all check format bench bench-stream bench-quality airflow notebooks servers lock lock-check clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 # ---- what it is for
 
@@ -42,6 +42,9 @@ drill: install servers ## faults injected under load on real servers, the books 
 
 bench-stream: install servers .venv-quixstreams/.synced ## the benchmarks of the stream alone
 	@$(RUN) -m bench throughput freshness recovery
+
+bench-quality: install .venv-irspack/.synced .venv-lenskit/.synced .venv-rectools/.synced ## lists beside our peers' on public data (MINUTES=180), resumable
+	@$(RUN) -m bench.quality --minutes $(or $(MINUTES),180)
 
 # ---- what keeps it right
 

@@ -21,7 +21,8 @@ _SAID = ("bench", "value", "unit", "peer", "peer_value", "goal", "ok", "machine"
 
 def page(results: Path = RESULTS) -> str:
     """The whole page."""
-    found = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(results.glob("*.json"))]
+    files = (file for file in sorted(results.glob("*.json")) if file.name != "quality.json")  # has a page of its own
+    found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     rows = "\n".join(_row(result) for result in found)
     table = f"| benchmark | measured | peer | goal | |\n|---|---|---|---|---|\n{rows}\n"
     return "\n".join([HEAD, table, *(_part(result) for result in found)])

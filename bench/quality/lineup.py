@@ -1,0 +1,110 @@
+"""Who is measured on which data set: our learners with their recipes, and our peers with what was found for them.
+
+`peers.json` holds the peers' best settings by data set, as `python -m bench.quality.search` finds them on validation
+data; the learners' are in `models/recipes`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.quality.systems import Ours, Peer, System
+from models.learners import LEARNERS
+
+PEERS = Path(__file__).with_name("peers.json")
+PUBLISHED = Path(__file__).with_name("published.json")
+RECIPES = Path(__file__).resolve().parents[2] / "models" / "recipes"
+ALWAYS = ("popularity", "repeat", "transitions", "als")  # measured as they come where nobody tuned them
+_NEIGHBOURS = {"K": (20, 50, 100, 200, 400)}
+_NEXT = {"of": ("sessions",), "last": (1, 2, 3, 5, 10, None)}
+_RANDOM_WALK = {
+    "alpha": (0.4, 0.6, 0.8, 1.0, 1.3),
+    "beta": (0.0, 0.1, 0.2, 0.4, 0.6),
+    "top_k": (50, 100, 200, 400, 800),
+}
+_LISTS = ("gowalla", "lastfm-s3rec", "30music-new", "30music-all", "hetrec-lastfm")
+_STEPS = ("nowplaying", "30music-next")
+
+# by package and model: where it is measured, what is searched
+SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
+    "implicit als": (
+        (*_LISTS, "30music-next"),
+        {
+            "factors": (64, 128, 256),
+            "regularization": (0.01, 0.1, 1.0, 5.0, 20.0),
+            "alpha": (1.0, 3.0, 10.0, 40.0),
+            "iterations": (10,),
+            "binary": (True, False),
+        },
+    ),
+    "implicit cosine": (_LISTS, _NEIGHBOURS),
+    "implicit bm25": (_LISTS, {**_NEIGHBOURS, "K1": (0.3, 1.2, 5.0, 20.0, 100.0), "B": (0.1, 0.3, 0.5, 0.8)}),
+    "implicit cosine of sessions": (_STEPS, {**_NEIGHBOURS, **_NEXT}),
+    "implicit tfidf of sessions": (_STEPS, {**_NEIGHBOURS, **_NEXT}),
+    "irspack ials": (
+        _LISTS,
+        {
+            "n_components": (64, 128, 256),
+            "alpha0": (0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
+            "reg": (3e-4, 1e-3, 3e-3, 1e-2),
+            "epochs": (16,),
+        },
+    ),
+    "irspack rp3beta": ((*_LISTS, "30music-next"), _RANDOM_WALK),
+    "irspack dense-slim": (
+        ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
+        {"reg": (10.0, 30.0, 100.0, 300.0, 1000.0)},
+    ),
+    "irspack toppop": (("30music-cold",), {}),
+    "lenskit ease": (
+        ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
+        {"regularization": (10.0, 30.0, 100.0, 300.0, 1000.0)},
+    ),
+    "lenskit slim": (
+        ("hetrec-lastfm", "30music-new", "30music-all"),
+        {"l1_reg": (0.1, 0.5, 1.0, 2.0), "l2_reg": (0.5, 1.0, 3.0, 10.0), "max_nbrs": (50, 200)},
+    ),
+    "rectools sasrec": (
+        ("lastfm-s3rec", "30music-next", "30music-new", "30music-all"),
+        {
+            "n_factors": (64, 128),
+            "n_blocks": (1, 2),
+            "dropout_rate": (0.2, 0.4),
+            "session_max_len": (50,),
+            "epochs": (5, 10, 20),
+            "lr": (0.001,),
+        },
+    ),
+}
+SEEDED = frozenset({"implicit als", "irspack ials", "rectools sasrec"})
+
+
+def peer(name: str, settings: Mapping[str, Any]) -> Peer:
+    """The peer of that name. Raises KeyError for one that has no space."""
+    if name not in SPACES:
+        raise KeyError(f"no peer {name}; there are {', '.join(SPACES)}")
+    package, _, model = name.partition(" ")
+    return Peer(package, model, settings, seeded=name in SEEDED)
+
+
+def peers(data: str) -> list[System]:
+    """Those that have settings for the data set."""
+    found: dict[str, dict[str, Any]] = json.loads(PEERS.read_text(encoding="utf-8")).get(data, {})
+    return [peer(name, settings) for name, settings in found.items()]
+
+
+def ours(data: str) -> list[System]:
+    """Our learners with a recipe for the data set, and those that are always measured."""
+    path = RECIPES / f"{data}.json"
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    told = {**{name: {} for name in ALWAYS}, **found}
+    return [Ours(name, settings) for name, settings in told.items() if name in LEARNERS]
+
+
+def published(data: str) -> list[dict[str, Any]]:
+    """What papers and leaderboards report for the data set."""
+    rows: list[dict[str, Any]] = json.loads(PUBLISHED.read_text(encoding="utf-8")).get(data, [])
+    return rows

@@ -1,0 +1,105 @@
+"""Rows of the table out of cells: means over seeds, folds together, and how sure a difference is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bench.quality.cells import Cell, Fold, cells
+from bench.quality.data import COLUMNS
+from bench.quality.systems import System
+from models.base import Floats
+from models.evaluation.bootstrap import interval, paired
+from models.evaluation.datasets import Dataset
+from models.evaluation.metrics import accuracy
+from models.evaluation.splits import per_listener
+
+
+@dataclass(frozen=True)
+class Row:
+    """A system's figures on a data set: sums of each metric by listener [listeners], the mean of all seeds."""
+
+    system: System
+    sums: Mapping[str, Floats]
+    cases: Floats
+    by_seed: Mapping[int, float]
+    fit_s: float
+    answer_s: float
+
+    def mean(self, metric: str) -> float:
+        """Over all cases."""
+        return float(self.sums[metric].sum() / self.cases.sum())
+
+
+def row_of(system: System, dataset: Dataset, folds: tuple[Fold, ...]) -> Row:
+    """All cells of a system together. Raises `PeerFailed` where a cell has to be measured and cannot be."""
+    by_seed: dict[int, list[dict[str, Floats]]] = {}
+    seconds = []
+    for cell in cells(system, folds):
+        answer = cell.measured()
+        seconds.append((answer.fit_s, answer.answer_s))
+        by_seed.setdefault(cell.seed, []).append(_sums(cell, answer.lists, dataset))
+    counts = np.concatenate([per_listener(fold.split.cases, np.ones(len(fold.split.cases))) for fold in folds])
+    together = {
+        seed: {metric: np.concatenate([sums[metric] for sums in each]) for metric in dataset.metrics}
+        for seed, each in by_seed.items()
+    }
+    means = {metric: np.mean([sums[metric] for sums in together.values()], axis=0) for metric in dataset.metrics}
+    fit_s, answer_s = np.mean(seconds, axis=0)
+    per_seed = {seed: float(sums[dataset.metric].sum() / counts.sum()) for seed, sums in together.items()}
+    return Row(system, means, counts, per_seed, float(fit_s), float(answer_s))
+
+
+def _sums(cell: Cell, lists: Any, dataset: Dataset) -> dict[str, Floats]:
+    cases = cell.fold.split.cases
+    return {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, dataset.k).items()}
+
+
+def documents(
+    dataset: Dataset, rows: Sequence[Row], published: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The rows as JSON has them, best first: ours against the best peer, peers against our best.
+
+    `wins` of one of ours says that the paired 95% interval of its difference from the best peer, by the metric of the
+    data set, is above zero; `None` where there is no peer.
+    """
+    metric = dataset.metric
+    best = {ours: _best([row for row in rows if row.system.ours is ours], metric) for ours in (True, False)}
+    told = [_document(dataset, row, best[not row.system.ours]) for row in rows]
+    told.extend({"data": dataset.name, "ours": "published", **one} for one in published)
+    return sorted(told, key=lambda row: -float(row.get(COLUMNS.get(metric, metric), 0.0)))
+
+
+def _best(rows: Sequence[Row], metric: str) -> Row | None:
+    return max(rows, key=lambda row: row.mean(metric), default=None)
+
+
+def _document(dataset: Dataset, row: Row, other: Row | None) -> dict[str, Any]:
+    metric = dataset.metric
+    own = interval(row.sums[metric], row.cases)
+    document: dict[str, Any] = {
+        "data": dataset.name,
+        "model": row.system.name,
+        "ours": row.system.ours,
+        **{COLUMNS.get(name, name): round(row.mean(name), 5) for name in dataset.metrics},
+        "metric": COLUMNS.get(metric, metric),
+        "interval": [round(own.low, 5), round(own.high, 5)],
+        "seeds": {str(seed): round(value, 5) for seed, value in row.by_seed.items()} if row.system.seeded else None,
+        "seconds": round(row.fit_s, 2),
+        "answer_seconds": round(row.answer_s, 2),
+        "settings": dict(row.system.settings),
+        "against": None,
+        "wins": None,
+    }
+    if other is not None:
+        difference = paired(row.sums[metric], other.sums[metric], row.cases)
+        document["against"] = {"model": other.system.name, **_rounded(asdict(difference))}
+        document["wins"] = difference.low > 0
+    return document
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 5) for name, value in values.items()}

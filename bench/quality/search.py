@@ -1,0 +1,85 @@
+"""Settings for a peer, found on validation data alone within a time: `python -m bench.quality.search DATA PEER...`.
+
+Points of the peer's space are tried in an order drawn by a seed; the best goes into peers.json. What was tried before
+is not tried again, so that a search that was interrupted goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.quality.cells import SEEDS, Cell, Fold
+from bench.quality.data import ROOT, names, opened
+from bench.quality.lineup import PEERS, SPACES, peer
+from bench.quality.systems import PeerFailed
+from models.evaluation.datasets import Dataset
+from models.evaluation.metrics import accuracy
+
+ORDER_SEED = 23
+
+
+def points(space: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every point of the space once, in an order drawn by a seed."""
+    every = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
+    for place in np.random.default_rng(ORDER_SEED).permutation(len(every)):
+        yield every[place]
+
+
+def search(name: str, dataset: Dataset, fold: Fold, minutes: float) -> tuple[dict[str, Any], float] | None:
+    """The best point that was tried within the time and its metric, None where all failed."""
+    until, best = time.monotonic() + 60 * minutes, None
+    for settings in points(SPACES[name][1]):
+        if time.monotonic() > until:
+            break
+        try:
+            lists = Cell(peer(name, settings), fold, SEEDS[0]).measured().lists
+        except PeerFailed as error:
+            _say(f"{dataset.name}: {error}")
+            continue
+        value = float(accuracy(lists, fold.split.cases, dataset.k)[dataset.metric].mean())
+        _say(f"{dataset.name}: {name} {json.dumps(settings)} {dataset.metric} {value:.5f}")
+        if best is None or value > best[1]:
+            best = settings, value
+    return best
+
+
+def keep(path: Path, data: str, name: str, settings: Mapping[str, Any]) -> None:
+    """Put the settings into the file, in the order of names."""
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found.setdefault(data, {})[name] = dict(settings)
+    ordered = {each: dict(sorted(found[each].items())) for each in sorted(found)}
+    path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Search for each of the peers named, or for all that the data set has."""
+    parser = argparse.ArgumentParser(prog="python -m bench.quality.search", description=__doc__)
+    parser.add_argument("data", choices=names())
+    parser.add_argument("peers", nargs="*", metavar="PEER", help=f"of {', '.join(SPACES)}")
+    parser.add_argument("--minutes", type=float, default=30.0, help="for each peer")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the data sets")
+    asked = parser.parse_args(arguments)
+    dataset = opened(asked.data, asked.root)
+    fold = Fold(dataset.validation, dataset.k)
+    for name in asked.peers or [name for name, (where, _) in SPACES.items() if asked.data in where]:
+        found = search(name, dataset, fold, asked.minutes)
+        if found is not None:
+            keep(PEERS, asked.data, name, found[0])
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

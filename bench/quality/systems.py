@@ -1,0 +1,187 @@
+"""What is measured: our learners, fitted here, and our peers, each in a process of its own environment.
+
+Both are told the same `Task`, and give lists [cases, k]. A system's `version` changes with the code that it runs and
+the packages that this runs on, so that what was measured before can stand while they stay.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from bench.peers.exchange import Task
+from models.base import Positions
+from models.evaluation.splits import Split
+from models.learners import learner
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "2")
+MINUTES_AT_MOST = 30.0
+
+
+class PeerFailed(Exception):
+    """A peer's process ended with an error, or took too long; says which, and the last line that it wrote."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Lists [cases, k] and the seconds that fitting and answering took."""
+
+    lists: Positions
+    fit_s: float
+    answer_s: float
+
+
+class System(Protocol):
+    """Whatever answers all cases of a split."""
+
+    @property
+    def name(self) -> str:
+        """What the page calls it."""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is ours."""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether its answers depend on a seed."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it is set to; the rest is as the code has it."""
+
+    def version(self) -> str:
+        """A hash of all that decides its answers but the data and the seed."""
+
+    def answer(self, split: Split, task: Task, seed: int) -> Answer:
+        """Fit on the training side, and answer every case."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """One of our learners with these settings."""
+
+    name: str
+    settings: Mapping[str, Any]
+    ours: bool = True
+
+    @property
+    def seeded(self) -> bool:
+        return hasattr(learner(self.name).settings(self.settings), "seed")
+
+    def version(self) -> str:
+        found = learner(self.name)
+        told = json.dumps([self.name, dict(self.settings)], sort_keys=True).encode()
+        modules = {found.fit.partition(":")[0], found.config.partition(":")[0]}
+        lock = (ROOT / "requirements" / "main.txt").read_bytes()
+        return _digest(told, *(path.read_bytes() for path in sorted(sources(modules))), lock)
+
+    def answer(self, split: Split, task: Task, seed: int) -> Answer:
+        found = learner(self.name)
+        settings = found.settings(self.settings, seed)
+        began = time.perf_counter()
+        model = found.fitted(split.train, settings)
+        fitted = time.perf_counter()
+        lists = model.recommend_many(split.cases.fresh, task.k, new_only=split.new_only)
+        return Answer(lists, fitted - began, time.perf_counter() - fitted)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A model of a peer's program, `bench.peers.quality_<package>`, with these settings."""
+
+    package: str
+    model: str
+    settings: Mapping[str, Any]
+    seeded: bool = False
+    ours: bool = field(default=False, init=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.package} {self.model}"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of its environment."""
+        return Path(sys.executable) if self.package == "implicit" else ROOT / f".venv-{self.package}/bin/python"
+
+    def version(self) -> str:
+        told = json.dumps([self.model, dict(self.settings)], sort_keys=True).encode()
+        peers = ROOT / "bench" / "peers"
+        lock = ROOT / "requirements" / ("main.txt" if self.package == "implicit" else f"{self.package}.txt")
+        files = (peers / "exchange.py", peers / f"quality_{self.package}.py", lock)
+        return _digest(told, *(file.read_bytes() for file in files))
+
+    def answer(self, split: Split, task: Task, seed: int) -> Answer:  # noqa: ARG002
+        """Raises `PeerFailed`."""
+        with tempfile.TemporaryDirectory() as folder:
+            asked, answered = Path(folder, "task.npz"), Path(folder, "answer.npz")
+            task.save(asked)
+            self._run(asked, answered, json.dumps({**self.settings, "seed": seed}))
+            with np.load(answered, allow_pickle=False) as arrays:
+                fit_s, answer_s = arrays["seconds"]
+                return Answer(arrays["lists"], float(fit_s), float(answer_s))
+
+    def _run(self, asked: Path, answered: Path, settings: str) -> None:
+        module = f"bench.peers.quality_{self.package}"
+        command = [str(self.python), "-m", module, str(asked), str(answered), self.model, settings]
+        try:
+            subprocess.run(
+                command,
+                cwd=ROOT,
+                env=os.environ | THREADS,
+                check=True,
+                timeout=60 * MINUTES_AT_MOST,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        except subprocess.CalledProcessError as error:
+            last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+            raise PeerFailed(f"{self.name} with {settings}: {' '.join(last) or error}") from error
+        except (subprocess.TimeoutExpired, OSError) as error:
+            raise PeerFailed(f"{self.name} with {settings}: {error}") from error
+
+
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    """The modules of `models` and `warehouse` that a source file names in its imports, in functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return frozenset(name for name in found if name.partition(".")[0] in {"models", "warehouse"})
+
+
+def sources(modules: set[str]) -> set[Path]:
+    """The files of these modules and of all of `models` and `warehouse` that they import, one through another."""
+    found: set[Path] = set()
+    left = list(modules)
+    while left:
+        path = ROOT / f"{left.pop().replace('.', '/')}.py"
+        if path not in found and path.is_file():
+            found.add(path)
+            left.extend(_imported(path))
+    return found
+
+
+def _digest(*parts: bytes) -> str:
+    told = hashlib.sha256()
+    for part in parts:
+        told.update(hashlib.sha256(part).digest())
+    return told.hexdigest()
