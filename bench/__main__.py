@@ -11,6 +11,7 @@ from collections.abc import Sequence
 BENCHES = {
     "als": ("bench.als",),
     "retrieval": ("bench.retrieval",),
+    "batch_retrieval": ("bench.batch_retrieval",),
     "serving": ("bench.serving",),
     "refresh": ("bench.batch", "refresh"),
     "day": ("bench.batch", "day"),

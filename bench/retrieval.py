@@ -46,7 +46,7 @@ def _measure(bench: str, config: AlsConfig) -> None:
     chosen = np.random.default_rng(SEED).choice(len(factors.listeners), QUERIES, replace=False)
     queries = np.ascontiguousarray(factors.listeners[chosen])
     with threadpool_limits(1):
-        truth = _brute_force(factors.tracks, queries)
+        truth = brute_force(factors.tracks, queries, K)
     began = time.perf_counter()
     peer_index = voyager_search.build(factors.tracks)
     peer_build_s = time.perf_counter() - began
@@ -100,13 +100,13 @@ def _compared(
     )
 
 
-def _brute_force(tracks: npt.NDArray[np.float32], queries: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """The true best K [queries, K], every item scored in float64, ties by position."""
-    exact, truth = tracks.astype(np.float64).T, np.empty((len(queries), K), np.int64)
+def brute_force(tracks: npt.NDArray[np.float32], queries: npt.NDArray[np.float32], k: int) -> npt.NDArray[np.int64]:
+    """The true best `k` [queries, k], every item scored in float64, ties by position."""
+    exact, truth = tracks.astype(np.float64).T, np.empty((len(queries), k), np.int64)
     for row, query in enumerate(queries):
         scores = (query.astype(np.float64) @ exact).astype(np.float32)
-        near = np.flatnonzero(scores >= np.partition(scores, len(scores) - K)[len(scores) - K])
-        truth[row] = near[np.lexsort((near, -scores[near]))][:K]
+        near = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+        truth[row] = near[np.lexsort((near, -scores[near]))][:k]
     return truth
 
 

@@ -28,3 +28,15 @@ def fitted(
     )
     learner.fit(confidence, show_progress=False)
     return learner.user_factors, learner.item_factors
+
+
+def recommended(
+    tracks: npt.NDArray[np.float32], listeners: npt.NDArray[np.float32], k: int
+) -> npt.NDArray[np.integer[Any]]:
+    """Its `recommend` for all these listeners at once [listeners, k], nothing filtered."""
+    learner = AlternatingLeastSquares(factors=tracks.shape[1], num_threads=1)
+    learner.item_factors, learner.user_factors = tracks, listeners
+    everyone = np.arange(len(listeners))
+    found: npt.NDArray[np.integer[Any]]
+    found, _ = learner.recommend(everyone, None, N=k, filter_already_liked_items=False)
+    return found

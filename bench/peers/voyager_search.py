@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +58,7 @@ def tuned(index: Index, queries: npt.NDArray[np.float32], truth: npt.NDArray[np.
     return Tuned(index, high, tried[high], dict(sorted(tried.items())))
 
 
-def recall(found: npt.NDArray[np.int64], truth: npt.NDArray[np.int64]) -> float:
+def recall(found: npt.NDArray[np.integer[Any]], truth: npt.NDArray[np.int64]) -> float:
     """The share of the true nearest [queries, k] that were found."""
     return float((found[:, :, None] == truth[:, None, :]).any(axis=2).mean())
 
