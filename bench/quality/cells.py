@@ -23,10 +23,11 @@ CACHE = Path(".backbeat-bench/quality")  # not under version control
 
 @dataclass(frozen=True)
 class Fold:
-    """A split, and the same as arrays."""
+    """A split, how long its lists are, and the folder where answers to it are kept."""
 
     split: Split
     k: int
+    kept: Path = CACHE
 
     @cached_property
     def task(self) -> Task:
@@ -56,7 +57,7 @@ class Cell:
     def path(self) -> Path:
         """Where its answer is kept: the name is a hash of the data, the code, the settings and the seed."""
         told = f"{self.fold.digest} {self.system.version()} {self.seed}"
-        return CACHE / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.npz"
+        return self.fold.kept / f"{hashlib.sha256(told.encode()).hexdigest()[:24]}.npz"
 
     def measured(self) -> Answer:
         """Its answer, from the cache where it is there."""
@@ -67,7 +68,7 @@ class Cell:
             return Answer(arrays["lists"].astype(np.int64), float(fit_s), float(answer_s))
 
     def _keep(self, answer: Answer) -> None:
-        CACHE.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_suffix(".fresh")
         lists = filled(answer.lists, self.fold.split).astype(np.int32)
         with fresh.open("wb") as stream:

@@ -17,7 +17,6 @@ from models.learners import LEARNERS
 PEERS = Path(__file__).with_name("peers.json")
 PUBLISHED = Path(__file__).with_name("published.json")
 RECIPES = Path(__file__).resolve().parents[2] / "models" / "recipes"
-ALWAYS = ("popularity", "repeat", "transitions", "als")  # measured as they come where nobody tuned them
 _NEIGHBOURS = {"K": (20, 50, 100, 200, 400)}
 _NEXT = {"of": ("sessions",), "last": (1, 2, 3, 5, 10, None)}
 _RANDOM_WALK = {
@@ -27,6 +26,18 @@ _RANDOM_WALK = {
 }
 _LISTS = ("gowalla", "lastfm-s3rec", "30music-new", "30music-all", "hetrec-lastfm")
 _STEPS = ("nowplaying", "30music-next")
+
+# measured as they come where nobody tuned them: what can say something there
+ALWAYS: Mapping[str, Sequence[str]] = {
+    "gowalla": ("popularity", "als"),
+    "lastfm-s3rec": ("popularity", "transitions", "als"),
+    "nowplaying": ("popularity", "transitions"),
+    "30music-next": ("popularity", "repeat", "transitions", "als"),
+    "30music-new": ("popularity", "als"),
+    "30music-all": ("popularity", "repeat", "als"),
+    "30music-cold": ("popularity",),
+    "hetrec-lastfm": ("popularity", "als"),
+}
 
 # by package and model: where it is measured, what is searched
 SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
@@ -64,7 +75,7 @@ SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
         {"regularization": (10.0, 30.0, 100.0, 300.0, 1000.0)},
     ),
     "lenskit slim": (
-        ("hetrec-lastfm", "30music-new", "30music-all"),
+        ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
         {"l1_reg": (0.1, 0.5, 1.0, 2.0), "l2_reg": (0.5, 1.0, 3.0, 10.0), "max_nbrs": (50, 200)},
     ),
     "rectools sasrec": (
@@ -97,10 +108,10 @@ def peers(data: str) -> list[System]:
 
 
 def ours(data: str) -> list[System]:
-    """Our learners with a recipe for the data set, and those that are always measured."""
+    """Our learners with a recipe for the data set, and those that are measured without one."""
     path = RECIPES / f"{data}.json"
     found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    told = {**{name: {} for name in ALWAYS}, **found}
+    told = {**{name: {} for name in ALWAYS[data]}, **found}
     return [Ours(name, settings) for name, settings in told.items() if name in LEARNERS]
 
 
