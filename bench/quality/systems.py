@@ -14,9 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,9 +87,8 @@ class Ours:
     def version(self) -> str:
         found = learner(self.name)
         told = json.dumps([self.name, dict(self.settings)], sort_keys=True).encode()
-        modules = {found.fit.partition(":")[0], found.config.partition(":")[0]}
-        lock = (ROOT / "requirements" / "main.txt").read_bytes()
-        return _digest(told, *(path.read_bytes() for path in sorted(sources(modules))), lock)
+        files = sorted(sources({found.fit.partition(":")[0], found.config.partition(":")[0]}))
+        return _digest(told, *(file.read_bytes() for file in files), *(each.encode() for each in packages(files)))
 
     def answer(self, split: Split, task: Task, seed: int) -> Answer:
         found = learner(self.name)
@@ -121,10 +121,10 @@ class Peer:
 
     def version(self) -> str:
         told = json.dumps([self.model, dict(self.settings)], sort_keys=True).encode()
-        peers = ROOT / "bench" / "peers"
-        lock = ROOT / "requirements" / ("main.txt" if self.package == "implicit" else f"{self.package}.txt")
-        files = (peers / "exchange.py", peers / f"quality_{self.package}.py", lock)
-        return _digest(told, *(file.read_bytes() for file in files))
+        files = [ROOT / "bench" / "peers" / name for name in ("exchange.py", f"quality_{self.package}.py")]
+        lock = ROOT / "requirements" / f"{self.package}.txt"
+        on = lock.read_bytes() if lock.exists() else " ".join(packages(files)).encode()
+        return _digest(told, *(file.read_bytes() for file in files), on)
 
     def answer(self, split: Split, task: Task, seed: int) -> Answer:  # noqa: ARG002
         """Raises `PeerFailed`."""
@@ -158,18 +158,18 @@ class Peer:
 
 @cache
 def _imported(path: Path) -> frozenset[str]:
-    """The modules of `models` and `warehouse` that a source file names in its imports, in functions too."""
+    """The modules that a source file names in its imports, in functions too."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return frozenset(name for name in found if name.partition(".")[0] in {"models", "warehouse"})
+    return frozenset(found)
 
 
 def sources(modules: set[str]) -> set[Path]:
-    """The files of these modules and of all of `models` and `warehouse` that they import, one through another."""
+    """The files of these modules and of all of our own that they import, one through another."""
     found: set[Path] = set()
     left = list(modules)
     while left:
@@ -178,6 +178,17 @@ def sources(modules: set[str]) -> set[Path]:
             found.add(path)
             left.extend(_imported(path))
     return found
+
+
+def packages(files: Iterable[Path]) -> list[str]:
+    """What these files import of other projects, with the version that is installed here."""
+    told = {name.partition(".")[0] for file in files for name in _imported(file)} & set(_distributions())
+    return sorted({f"{package}=={version(package)}" for name in told for package in _distributions()[name]})
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def _digest(*parts: bytes) -> str:

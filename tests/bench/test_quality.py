@@ -18,7 +18,7 @@ from bench.quality.data import names, newcomers
 from bench.quality.lineup import ALWAYS, PEERS, PUBLISHED, SPACES, peer, peers
 from bench.quality.rows import documents, row_of
 from bench.quality.search import keep, points
-from bench.quality.systems import ROOT, Answer, Ours, PeerFailed, sources
+from bench.quality.systems import ROOT, Answer, Ours, PeerFailed, packages, sources
 from models.base import Positions
 from models.evaluation.datasets import Dataset, in_order, lists_split
 from models.evaluation.splits import SessionPlays, Split
@@ -173,6 +173,7 @@ def test_the_version_of_a_learner_follows_all_that_it_imports() -> None:
     found = {str(path.relative_to(ROOT)) for path in sources({"models.transitions"})}
     assert {"models/transitions.py", "models/popularity.py", "models/base.py"} <= found
     assert "models/als.py" not in found
+    assert {name.partition("==")[0] for name in packages(sources({"models.transitions"}))} == {"numpy", "scipy"}
     assert Ours("transitions", {}).version() != Ours("transitions", {"prior": 0.5}).version()
 
 
