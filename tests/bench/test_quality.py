@@ -214,6 +214,21 @@ def test_a_peer_without_a_space_is_refused() -> None:
         peer("turicreate als", {})
 
 
+def test_a_peer_answers_in_a_process_of_its_own() -> None:
+    pairs = [np.array([2 * scene, 2 * scene + 1]) for scene in range(3)] * 4  # of each scene whoever has one has both
+    split = lists_split(
+        "lists", "made up", [*pairs, np.array([2])], [*[np.array([], int)] * len(pairs), np.array([3])], 6
+    )
+    answer = peer("implicit cosine", {"K": 3}).answer(split, task_of(split, 2), 1)
+    assert answer.lists.tolist() == [[3, NOBODY]]
+    assert answer.fit_s > 0
+
+
+def test_a_peer_that_fails_says_why_in_a_line() -> None:
+    with pytest.raises(PeerFailed, match=r"^implicit als with .*: KeyError: 'binary'$"):
+        peer("implicit als", {"factors": 2}).answer(split_of_lists(), task_of(split_of_lists(), 2), 1)
+
+
 def test_published_figures_name_their_source_and_are_fractions() -> None:
     for data, rows in json.loads(PUBLISHED.read_text()).items():
         assert data in names()
