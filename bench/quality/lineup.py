@@ -20,7 +20,7 @@ RECIPES = Path(__file__).resolve().parents[2] / "models" / "recipes"
 _NEIGHBOURS = {"K": (20, 50, 100, 200, 400)}
 _NEXT = {"of": ("sessions",), "last": (1, 2, 3, 5, 10, None)}
 _RANDOM_WALK = {
-    "alpha": (0.4, 0.6, 0.8, 1.0, 1.3),
+    "alpha": (0.8, 1.0, 1.3, 1.6, 2.0),
     "beta": (0.0, 0.1, 0.2, 0.4, 0.6),
     "top_k": (50, 100, 200, 400, 800),
 }

@@ -29,7 +29,8 @@ from models.evaluation.splits import Split
 from models.learners import learner
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "2")
+THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "RAYON_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
+OWN_THREADS = frozenset({"implicit"})  # it divides the work itself, and asks that OpenBLAS does not
 MINUTES_AT_MOST = 30.0
 
 
@@ -143,7 +144,7 @@ class Peer:
             subprocess.run(
                 command,
                 cwd=ROOT,
-                env=os.environ | THREADS,
+                env=os.environ | THREADS | ({"OPENBLAS_NUM_THREADS": "1"} if self.package in OWN_THREADS else {}),
                 check=True,
                 timeout=60 * MINUTES_AT_MOST,
                 stdout=subprocess.DEVNULL,
