@@ -20,7 +20,7 @@ def ials(task: Task, settings: dict[str, Any]) -> Scorer:
 
 def rp3beta(task: Task, settings: dict[str, Any]) -> Scorer:
     """Of listeners and tracks."""
-    told = {name: settings[name] for name in ("alpha", "beta", "top_k")}
+    told = {name: settings[name] for name in ("beta", "top_k", "normalize_weight")}
     learner = RP3betaRecommender(_binary(task.weights()), **told, n_threads=2).learn()
     tastes = _binary(task.tastes())
     return lambda part: nothing_below(learner.get_score_cold_user(tastes[part]))

@@ -20,9 +20,9 @@ RECIPES = Path(__file__).resolve().parents[2] / "models" / "recipes"
 _NEIGHBOURS = {"K": (20, 50, 100, 200, 400)}
 _NEXT = {"of": ("sessions",), "last": (1, 2, 3, 5, 10, None)}
 _RANDOM_WALK = {
-    "alpha": (0.8, 1.0, 1.3, 1.6, 2.0),
-    "beta": (0.0, 0.1, 0.2, 0.4, 0.6),
+    "beta": (0.0, 0.05, 0.1, 0.2, 0.4),
     "top_k": (50, 100, 200, 400, 800),
+    "normalize_weight": (True, False),
 }
 _LISTS = ("gowalla", "lastfm-s3rec", "30music-new", "30music-all", "hetrec-lastfm")
 _STEPS = ("nowplaying", "30music-next")
