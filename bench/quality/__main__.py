@@ -11,16 +11,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bench.quality import page
-from bench.quality.cells import cells, folds_of
+from bench.quality.cells import Cell, cells, folds_of
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import ours, peers, published
 from bench.quality.rows import Row, documents, row_of
-from bench.quality.systems import PeerFailed, System
+from bench.quality.systems import PeerFailed
+from models.learners import SettingsWrong, UnknownLearner
 
 
 class OutOfTime(Exception):
@@ -58,25 +59,22 @@ def _measured(name: str, root: Path, until: float, *, with_peers: bool) -> tuple
     rows: list[Row] = []
     failed = 0
     for system in [*ours(name), *(peers(name) if with_peers else [])]:
-        for cell in cells(system, folds):
-            if not cell.path.exists():
-                _say(f"{name}: measuring {system.name}, {cell.fold.split.boundary}, seed {cell.seed}")
-                failed += _attempted(system, cell.measured, until)
-        if all(cell.path.exists() for cell in cells(system, folds)):
+        try:
+            _measure([cell for cell in cells(system, folds) if not cell.path.exists()], until)
             rows.append(row_of(system, dataset, folds))
+        except (PeerFailed, UnknownLearner, SettingsWrong, ValueError, MemoryError) as error:
+            _say(f"{name}: {system.name} could not be measured: {error}")
+            failed += 1
     return documents(dataset, rows, published(name)), failed
 
 
-def _attempted(system: System, measure: Callable[[], object], until: float) -> bool:
-    """Whether it failed. Raises `OutOfTime`."""
-    if time.monotonic() > until:
-        raise OutOfTime
-    try:
-        measure()
-    except (PeerFailed, ValueError, MemoryError) as error:
-        _say(f"{system.name} could not be measured: {error}")
-        return True
-    return False
+def _measure(missing: Sequence[Cell], until: float) -> None:
+    """Raises `OutOfTime`, and whatever a system raises."""
+    for cell in missing:
+        if time.monotonic() > until:
+            raise OutOfTime
+        _say(f"{cell.system.name}: {cell.fold.split.boundary}, seed {cell.seed}")
+        cell.measured()
 
 
 def _say(line: str) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality.systems import Ours, Peer, System
-from models.learners import LEARNERS
 
 PEERS = Path(__file__).with_name("peers.json")
 PUBLISHED = Path(__file__).with_name("published.json")
@@ -112,7 +111,7 @@ def ours(data: str) -> list[System]:
     path = RECIPES / f"{data}.json"
     found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     told = {**{name: {} for name in ALWAYS[data]}, **found}
-    return [Ours(name, settings) for name, settings in told.items() if name in LEARNERS]
+    return [Ours(name, settings) for name, settings in told.items()]
 
 
 def published(data: str) -> list[dict[str, Any]]:
