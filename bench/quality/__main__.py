@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality import page
-from bench.quality.cells import Cell, cells, folds_of
+from bench.quality.cells import Cell, folds_of, runs
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import ours, peers, published
 from bench.quality.rows import Row, documents, row_of
@@ -60,7 +60,7 @@ def _measured(name: str, root: Path, until: float, *, with_peers: bool) -> tuple
     failed = 0
     for system in [*ours(name), *(peers(name) if with_peers else [])]:
         try:
-            _measure([cell for cell in cells(system, folds) if not cell.path.exists()], until)
+            _measure([cell for run in runs(system, folds) for cell in run if not cell.path.exists()], until)
             rows.append(row_of(system, dataset, folds))
         except (PeerFailed, UnknownLearner, SettingsWrong, ValueError, MemoryError) as error:
             _say(f"{name}: {system.name} could not be measured: {error}")

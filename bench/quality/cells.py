@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,11 +75,15 @@ class Cell:
         fresh.replace(self.path)
 
 
-def cells(system: System, folds: tuple[Fold, ...]) -> Iterator[Cell]:
-    """All cells of a system: every fold, with every seed where seeds matter."""
-    for fold in folds:
-        for seed in SEEDS if system.seeded else SEEDS[:1]:
-            yield Cell(system, fold, seed)
+def runs(system: System, folds: tuple[Fold, ...]) -> list[list[Cell]]:
+    """The cells of a system, in runs over all folds: five with a seed each where seeds matter, else one.
+
+    Where there are several folds, each has a seed of its own, and one run is enough.
+    """
+    if len(folds) > 1 or not system.seeded:
+        seeds = SEEDS if system.seeded else SEEDS[:1]
+        return [[Cell(system, fold, seeds[at % len(seeds)]) for at, fold in enumerate(folds)]]
+    return [[Cell(system, folds[0], seed)] for seed in SEEDS]
 
 
 def filled(lists: Positions, split: Split) -> Positions:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.quality.cells import Cell, Fold, cells
+from bench.quality.cells import Cell, Fold, runs
 from bench.quality.data import COLUMNS
 from bench.quality.systems import System
 from models.base import Floats
@@ -20,7 +20,10 @@ from models.evaluation.splits import per_listener
 
 @dataclass(frozen=True)
 class Row:
-    """A system's figures on a data set: sums of each metric by listener [listeners], the mean of all seeds."""
+    """A system's figures on a data set: sums of each metric by listener [listeners], the mean of all seeds.
+
+    `by_seed` is the metric of the data set on the folds of each seed, seconds are means of a fit and of an answer.
+    """
 
     system: System
     sums: Mapping[str, Floats]
@@ -36,21 +39,21 @@ class Row:
 
 def row_of(system: System, dataset: Dataset, folds: tuple[Fold, ...]) -> Row:
     """All cells of a system together. Raises `PeerFailed` where a cell has to be measured and cannot be."""
-    by_seed: dict[int, list[dict[str, Floats]]] = {}
+    together: list[dict[str, Floats]] = []
+    by_seed: dict[int, float] = {}
     seconds = []
-    for cell in cells(system, folds):
-        answer = cell.measured()
-        seconds.append((answer.fit_s, answer.answer_s))
-        by_seed.setdefault(cell.seed, []).append(_sums(cell, answer.lists, dataset))
+    for run in runs(system, folds):
+        parts = []
+        for cell in run:
+            answer = cell.measured()
+            seconds.append((answer.fit_s, answer.answer_s))
+            parts.append(_sums(cell, answer.lists, dataset))
+            by_seed[cell.seed] = float(parts[-1][dataset.metric].sum() / len(cell.fold.split.cases))
+        together.append({metric: np.concatenate([part[metric] for part in parts]) for metric in dataset.metrics})
     counts = np.concatenate([per_listener(fold.split.cases, np.ones(len(fold.split.cases))) for fold in folds])
-    together = {
-        seed: {metric: np.concatenate([sums[metric] for sums in each]) for metric in dataset.metrics}
-        for seed, each in by_seed.items()
-    }
-    means = {metric: np.mean([sums[metric] for sums in together.values()], axis=0) for metric in dataset.metrics}
+    means = {metric: np.mean([sums[metric] for sums in together], axis=0) for metric in dataset.metrics}
     fit_s, answer_s = np.mean(seconds, axis=0)
-    per_seed = {seed: float(sums[dataset.metric].sum() / counts.sum()) for seed, sums in together.items()}
-    return Row(system, means, counts, per_seed, float(fit_s), float(answer_s))
+    return Row(system, means, counts, by_seed, float(fit_s), float(answer_s))
 
 
 def _sums(cell: Cell, lists: Any, dataset: Dataset) -> dict[str, Floats]:

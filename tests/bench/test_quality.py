@@ -134,6 +134,13 @@ def test_a_row_is_the_mean_over_seeds(fold: Fold) -> None:
     assert row.mean("ndcg@2") == pytest.approx(plain.mean("ndcg@2") * (2 + 3 * second) / 5)
 
 
+def test_a_fold_has_a_seed_of_its_own_where_there_are_several(fold: Fold) -> None:
+    other = replace(fold, split=lists_split("lists", "another fold", KNOWN, [HELD[0], HELD[0], HELD[2]], 5))
+    seeded = Fake(np.array([[2, 4], [0, 4], [1, 4]]), seeded=True)
+    row_of(seeded, dataset(fold.split), (fold, other))
+    assert seeded.asked == [1, 2]
+
+
 def test_folds_count_their_listeners_together(fold: Fold) -> None:
     other = replace(fold, split=lists_split("lists", "another fold", KNOWN, [HELD[0], HELD[0], HELD[2]], 5))
     row = row_of(Fake(np.array([[2, 4], [0, 3], [4, 4]])), dataset(fold.split), (fold, other))
