@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,16 @@ _RANDOM_WALK = {
 _LISTS = ("gowalla", "lastfm-s3rec", "30music-new", "30music-all", "hetrec-lastfm")
 _STEPS = ("nowplaying", "30music-next")
 
+
+@dataclass(frozen=True)
+class Space:
+    """A model of a peer: where it is measured, which values of each setting are tried, whether a seed matters."""
+
+    where: Sequence[str]
+    settings: Mapping[str, Sequence[Any]]
+    seeded: bool = False
+
+
 # measured as they come where nobody tuned them: what can say something there
 ALWAYS: Mapping[str, Sequence[str]] = {
     "gowalla": ("popularity", "als"),
@@ -38,9 +49,8 @@ ALWAYS: Mapping[str, Sequence[str]] = {
     "hetrec-lastfm": ("popularity", "als"),
 }
 
-# by package and model: where it is measured, what is searched
-SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
-    "implicit als": (
+SPACES: Mapping[str, Space] = {
+    "implicit als": Space(
         (*_LISTS, "30music-next"),
         {
             "factors": (64, 128, 256),
@@ -49,12 +59,13 @@ SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
             "iterations": (10,),
             "binary": (True, False),
         },
+        seeded=True,
     ),
-    "implicit cosine": (_LISTS, _NEIGHBOURS),
-    "implicit bm25": (_LISTS, {**_NEIGHBOURS, "K1": (0.3, 1.2, 5.0, 20.0, 100.0), "B": (0.1, 0.3, 0.5, 0.8)}),
-    "implicit cosine of sessions": (_STEPS, {**_NEIGHBOURS, **_NEXT}),
-    "implicit tfidf of sessions": (_STEPS, {**_NEIGHBOURS, **_NEXT}),
-    "irspack ials": (
+    "implicit cosine": Space(_LISTS, _NEIGHBOURS),
+    "implicit bm25": Space(_LISTS, {**_NEIGHBOURS, "K1": (0.3, 1.2, 5.0, 20.0, 100.0), "B": (0.1, 0.3, 0.5, 0.8)}),
+    "implicit cosine of sessions": Space(_STEPS, {**_NEIGHBOURS, **_NEXT}),
+    "implicit tfidf of sessions": Space(_STEPS, {**_NEIGHBOURS, **_NEXT}),
+    "irspack ials": Space(
         _LISTS,
         {
             "n_components": (64, 128, 256),
@@ -62,22 +73,23 @@ SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
             "reg": (3e-4, 1e-3, 3e-3, 1e-2),
             "epochs": (16,),
         },
+        seeded=True,
     ),
-    "irspack rp3beta": ((*_LISTS, "30music-next"), _RANDOM_WALK),
-    "irspack dense-slim": (
+    "irspack rp3beta": Space((*_LISTS, "30music-next"), _RANDOM_WALK),
+    "irspack dense-slim": Space(
         ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
         {"reg": (10.0, 30.0, 100.0, 300.0, 1000.0)},
     ),
-    "irspack toppop": (("30music-cold",), {}),
-    "lenskit ease": (
+    "irspack toppop": Space(("30music-cold",), {}),
+    "lenskit ease": Space(
         ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
         {"regularization": (10.0, 30.0, 100.0, 300.0, 1000.0)},
     ),
-    "lenskit slim": (
+    "lenskit slim": Space(
         ("hetrec-lastfm", "lastfm-s3rec", "30music-new", "30music-all"),
         {"l1_reg": (0.1, 0.5, 1.0, 2.0), "l2_reg": (0.5, 1.0, 3.0, 10.0), "max_nbrs": (50, 200)},
     ),
-    "rectools sasrec": (
+    "rectools sasrec": Space(
         ("lastfm-s3rec", "30music-next", "30music-new", "30music-all"),
         {
             "n_factors": (64, 128),
@@ -87,9 +99,9 @@ SPACES: Mapping[str, tuple[Sequence[str], Mapping[str, Sequence[Any]]]] = {
             "epochs": (5, 10, 20),
             "lr": (0.001,),
         },
+        seeded=True,
     ),
 }
-SEEDED = frozenset({"implicit als", "irspack ials", "rectools sasrec"})
 
 
 def peer(name: str, settings: Mapping[str, Any]) -> Peer:
@@ -97,7 +109,7 @@ def peer(name: str, settings: Mapping[str, Any]) -> Peer:
     if name not in SPACES:
         raise KeyError(f"no peer {name}; there are {', '.join(SPACES)}")
     package, _, model = name.partition(" ")
-    return Peer(package, model, settings, seeded=name in SEEDED)
+    return Peer(package, model, settings, seeded=SPACES[name].seeded)
 
 
 def peers(data: str) -> list[System]:

@@ -37,7 +37,7 @@ def points(space: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 def search(name: str, dataset: Dataset, fold: Fold, minutes: float) -> tuple[dict[str, Any], float] | None:
     """The best point that was tried within the time and its metric, None where all failed."""
     until, best = time.monotonic() + 60 * minutes, None
-    for settings in points(SPACES[name][1]):
+    for settings in points(SPACES[name].settings):
         if time.monotonic() > until:
             break
         try:
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     asked = parser.parse_args(arguments)
     dataset = opened(asked.data, asked.root)
     fold = Fold(dataset.validation, dataset.k)
-    for name in asked.peers or [name for name, (where, _) in SPACES.items() if asked.data in where]:
+    for name in asked.peers or [name for name, space in SPACES.items() if asked.data in space.where]:
         found = search(name, dataset, fold, asked.minutes)
         if found is not None:
             keep(PEERS, asked.data, name, found[0])

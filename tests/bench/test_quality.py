@@ -211,9 +211,8 @@ def test_settings_of_peers_are_points_of_their_spaces() -> None:
     for data, found in json.loads(PEERS.read_text()).items():
         assert {system.name for system in peers(data)} == set(found)
         for name, settings in found.items():
-            where, space = SPACES[name]
-            assert data in where
-            assert all(settings[key] in space[key] for key in space)
+            assert data in SPACES[name].where
+            assert all(settings[key] in tried for key, tried in SPACES[name].settings.items())
 
 
 def test_a_peer_without_a_space_is_refused() -> None:
