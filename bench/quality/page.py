@@ -75,23 +75,26 @@ def _named(row: Document | None, metric: str) -> str:
 
 
 def _difference(row: Document | None) -> str:
-    against = row and row["against"]
+    return _told(row["against"]["peer"]) if row else ""
+
+
+def _told(against: Document | None) -> str:
     return f"{against['mean']:+.4f} ({against['low']:+.4f} to {against['high']:+.4f})" if against else ""
 
 
 def _verdict(row: Document | None) -> str:
-    if row is None or row["against"] is None:
+    if row is None or row["against"]["peer"] is None:
         return ""
     if row["wins"]:
         return "won"
-    return "**lost**" if row["against"]["high"] < 0 else "not told apart"
+    return "**lost**" if row["against"]["peer"]["high"] < 0 else "not told apart"
 
 
 def _part(name: str, rows: Sequence[Document]) -> str:
     if not rows:
         return ""
     metrics = list(dict.fromkeys(key for row in rows for key in row if "@" in key))
-    head = ["model", "whose", *metrics, "95% interval", "seeds", "fit, s"]
+    head = ["model", "whose", *metrics, "95% interval", "less our best", "seeds", "fit, s"]
     lines = [f"## {name}\n", PROTOCOLS[name] + "\n", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     lines += [f"| {' | '.join(_cells(row, metrics))} |" for row in rows]
     return "\n".join([*lines, "", *_words(rows)])
@@ -100,10 +103,11 @@ def _part(name: str, rows: Sequence[Document]) -> str:
 def _cells(row: Document, metrics: Sequence[str]) -> list[str]:
     figures = [f"{row[metric]:.4f}" if metric in row else "" for metric in metrics]
     if row["ours"] == "published":
-        return [row["model"], f"published: {row['source']}", *figures, "", "", ""]
+        return [row["model"], f"published: {row['source']}", *figures, "", "", "", ""]
     interval = "{:.4f} to {:.4f}".format(*row["interval"])
     seeds = str(len(row["seeds"])) if row["seeds"] else ""
-    return [row["model"], WHOSE[row["ours"]], *figures, interval, seeds, f"{row['seconds']:,.1f}"]
+    less = _told(row["against"]["ours"])
+    return [row["model"], WHOSE[row["ours"]], *figures, interval, less, seeds, f"{row['seconds']:,.1f}"]
 
 
 def _words(rows: Sequence[Document]) -> list[str]:

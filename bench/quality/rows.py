@@ -64,14 +64,17 @@ def _sums(cell: Cell, lists: Any, dataset: Dataset) -> dict[str, Floats]:
 def documents(
     dataset: Dataset, rows: Sequence[Row], published: Sequence[Mapping[str, Any]] = ()
 ) -> list[dict[str, Any]]:
-    """The rows as JSON has them, best first: ours against the best peer, peers against our best.
+    """The rows as JSON has them, best first, each against the best peer and against our best.
 
-    `wins` of one of ours says that the paired 95% interval of its difference from the best peer, by the metric of the
-    data set, is above zero; `None` where there is no peer.
+    `wins` says that the paired 95% interval of the difference, by the metric of the data set, is above zero: of ours
+    from the best peer, of a peer from our best; `None` where there is no such.
     """
     metric = dataset.metric
-    best = {ours: _best([row for row in rows if row.system.ours is ours], metric) for ours in (True, False)}
-    told = [_document(dataset, row, best[not row.system.ours]) for row in rows]
+    best = {
+        whose: _best([row for row in rows if row.system.ours is ours], metric)
+        for whose, ours in (("peer", False), ("ours", True))
+    }
+    told = [_document(dataset, row, best) for row in rows]
     told.extend({"data": dataset.name, "ours": "published", **one} for one in published)
     return sorted(told, key=lambda row: -float(row.get(COLUMNS.get(metric, metric), 0.0)))
 
@@ -80,7 +83,7 @@ def _best(rows: Sequence[Row], metric: str) -> Row | None:
     return max(rows, key=lambda row: row.mean(metric), default=None)
 
 
-def _document(dataset: Dataset, row: Row, other: Row | None) -> dict[str, Any]:
+def _document(dataset: Dataset, row: Row, best: Mapping[str, Row | None]) -> dict[str, Any]:
     metric = dataset.metric
     own = interval(row.sums[metric], row.cases)
     document: dict[str, Any] = {
@@ -94,14 +97,17 @@ def _document(dataset: Dataset, row: Row, other: Row | None) -> dict[str, Any]:
         "seconds": round(row.fit_s, 2),
         "answer_seconds": round(row.answer_s, 2),
         "settings": dict(row.system.settings),
-        "against": None,
-        "wins": None,
     }
-    if other is not None:
-        difference = paired(row.sums[metric], other.sums[metric], row.cases)
-        document["against"] = {"model": other.system.name, **_rounded(asdict(difference))}
-        document["wins"] = difference.low > 0
-    return document
+    against = {whose: _against(row, other, metric) for whose, other in best.items()}
+    rival = against["peer" if row.system.ours else "ours"]
+    return {**document, "against": against, "wins": None if rival is None else rival["low"] > 0}
+
+
+def _against(row: Row, other: Row | None, metric: str) -> dict[str, Any] | None:
+    if other is None or other is row:
+        return None
+    difference = paired(row.sums[metric], other.sums[metric], row.cases)
+    return {"model": other.system.name, **_rounded(asdict(difference))}
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

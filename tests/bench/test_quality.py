@@ -156,8 +156,9 @@ def test_a_win_needs_an_interval_above_zero(fold: Fold) -> None:
         for system in (Fake(right), Fake(right, name="peer", ours=False), Fake(wrong, name="peer", ours=False))
     )
     ours, theirs = documents(data, [mine, peer_wrong])
-    assert (ours["model"], ours["wins"], ours["against"]["model"]) == ("fake", True, "peer")
-    assert (theirs["wins"], theirs["against"]["mean"]) == (False, -1.0)
+    assert (ours["model"], ours["wins"], ours["against"]["peer"]["model"]) == ("fake", True, "peer")
+    assert (theirs["wins"], theirs["against"]["ours"]["mean"]) == (False, -1.0)
+    assert (ours["against"]["ours"], theirs["against"]["peer"]) == (None, None)  # nobody is compared with themself
     assert documents(data, [mine, peer_right])[0]["wins"] is False
     assert documents(data, [mine])[0]["wins"] is None
 
@@ -254,7 +255,7 @@ def test_the_page_is_what_the_rows_say() -> None:
 
 def test_the_page_tells_wins_losses_and_what_was_missed() -> None:
     def row(model: str, ours: object, value: float, low: float) -> dict[str, Any]:
-        against = {"model": "x", "mean": low + 0.01, "low": low, "high": low + 0.02}
+        against = {"peer": {"model": "x", "mean": low + 0.01, "low": low, "high": low + 0.02}, "ours": None}
         figures = {"recall@20": value, "metric": "recall@20", "interval": [value, value], "seconds": 1.0, "seeds": None}
         return {"data": "gowalla", "model": model, "ours": ours, **figures, "against": against, "wins": low > 0}
 
