@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import numpy as np
@@ -48,6 +48,12 @@ class Learner:
     def config_type(self) -> Any:
         """The dataclass of its settings."""
         return resolve_name(self.config)
+
+    @property
+    def model_type(self) -> type[Model]:
+        """The class of its models, to load them by: what its fit says that it returns."""
+        kind: type[Model] = get_type_hints(resolve_name(self.fit))["return"]
+        return kind
 
     def settings(self, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Any:
         """The settings: the defaults, with those given in their place; the seed where the learner has one.
@@ -114,6 +120,11 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("slist", "models.slist:fit_slist", "models.slist:SlistConfig"),
         Learner("ensemble", "models.ensemble:fit_ensemble", "models.ensemble:EnsembleConfig"),
         Learner("item2vec", "models.item2vec_training:fit_item2vec", "models.item2vec:Item2vecConfig"),
+        Learner("markov", "models.markov:fit_markov", "models.markov:MarkovConfig"),
+        Learner("vsknn", "models.vsknn:fit_vsknn", "models.vsknn:VsKnnConfig"),
+        Learner("stan", "models.stan:fit_stan", "models.stan:StanConfig"),
+        Learner("actr", "models.actr:fit_actr", "models.actr:ActRConfig"),
+        Learner("blend", "models.blend:fit_blend", "models.blend:BlendConfig"),
     )
 }
 

@@ -27,6 +27,7 @@ from models.files import (
     write_json,
 )
 from models.popularity import Popularity, fit_popularity
+from models.reaching import looked_up
 from models.search_space import ranged
 
 _ARRAYS = frozenset({"shares", "times_data", "times_indices", "times_indptr"})
@@ -65,7 +66,7 @@ class Transitions(Model):
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
         followers, times = self._followers(taste)
-        followed = _looked_up(followers, times, items)
+        followed = looked_up(followers, times, items)
         return (followed + self.config.prior * self.popularity.shares[items]) / (times.sum() + self.config.prior)
 
     def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:  # noqa: ARG002
@@ -106,11 +107,3 @@ def fit_transitions(interactions: Interactions, config: TransitionsConfig = Tran
     times.sum_duplicates()
     times.eliminate_zeros()
     return Transitions(config, times, fit_popularity(interactions))
-
-
-def _looked_up(positions: Positions, values: Floats, items: Positions) -> Floats:
-    """The value of each item [items]; 0 where it is not among the sorted positions."""
-    if not len(positions):
-        return np.zeros(len(items))
-    place = np.minimum(np.searchsorted(positions, items), len(positions) - 1)
-    return np.where(positions[place] == items, values[place], 0.0)

@@ -1,0 +1,155 @@
+"""Several learners as one: a log-linear blend of what each of them gives a track.
+
+Each member's scores are made shares of 1 over the catalog, p_m(j), and with the floor f
+
+    score(j) = sum over members of  log_m * ln(1 + p_m(j) / f) + share_m * p_m(j),   and `heard` for j in the session
+
+A track that a member does not reach gains nothing from it. The logarithm tells small shares apart, where the plain
+share rewards a member that is sure. `models.evaluation.blending` fits the weights as those of a conditional logit
+(McFadden 1974, "Conditional logit analysis of qualitative choice behavior"): a listener's choice among candidates.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import msgspec
+import numpy as np
+
+from models.base import Interactions, Model, ModelBroken, Scores, Taste
+from models.files import read_json, write_json
+from models.learners import UnknownLearner, learner
+from models.scoring import ScoringModel
+
+
+@dataclass(frozen=True)
+class Member:
+    """A learner by name, its settings, how its scores become shares, and what these weigh.
+
+    `parts` divides the scores above zero by their sum; `softmax` is for scores that may be negative, and sharper with a
+    lower `temperature`; `ranks` is for scores whose differences say little: the share falls as 1 / (10 + rank).
+    """
+
+    learner: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    scale: Literal["parts", "softmax", "ranks"] = "parts"
+    temperature: float = 1.0
+    log: float = 1.0
+    share: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and self.log >= 0 and self.share >= 0):
+            found = f"temperature {self.temperature}, log {self.log}, share {self.share}"
+            raise ValueError(f"{self.learner} in a blend with {found}; wanted no weight below 0, a temperature above")
+
+
+@dataclass(frozen=True)
+class BlendConfig:
+    """What is blended. `floor` is the share from which on the logarithm rises, `heard` is added and may be below 0."""
+
+    members: tuple[Member, ...] = (Member("markov"), Member("stan"), Member("actr"), Member("popularity", log=0.1))
+    floor: float = 1e-3
+    heard: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.members or not self.floor > 0:
+            raise ValueError(f"a blend of {len(self.members)} members, floor {self.floor}; wanted one or more, above 0")
+
+
+@dataclass(frozen=True)
+class Blend(ScoringModel):
+    """The fitted members, in the order of the config."""
+
+    config: BlendConfig
+    members: tuple[Model, ...]
+    name: ClassVar[str] = "blend"
+
+    @property
+    def tracks(self) -> int:
+        return self.members[0].tracks
+
+    def says_nothing(self, taste: Taste) -> bool:
+        return super().says_nothing(taste) and taste.current is None
+
+    def score_many(self, tastes: Sequence[Taste]) -> Scores:
+        scores = np.zeros((len(tastes), self.tracks), np.float32)
+        for member, shares in zip(self.config.members, self.shares_of(tastes), strict=True):
+            reached = shares > 0
+            given = shares[reached]
+            scores[reached] += member.log * np.log1p(given / self.config.floor) + member.share * given
+        for row, taste in zip(scores, tastes, strict=True):
+            row[np.unique(taste.recent.in_session)] += self.config.heard
+        return scores
+
+    def shares_of(self, tastes: Sequence[Taste]) -> Iterator[Scores]:
+        """For each member in turn what it gives each track [tastes, tracks]: a row sums to 1, or to 0."""
+        for member, model in zip(self.config.members, self.members, strict=True):
+            yield _SCALES[member.scale](_all_scores(model, tastes), member.temperature)
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / "config.json", dataclasses.asdict(self.config))
+        for place, (member, model) in enumerate(zip(self.config.members, self.members, strict=True), 1):
+            model.save(folder / _subfolder(place, member))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        try:
+            config = msgspec.convert(read_json(folder / "config.json"), BlendConfig)
+            kinds = [learner(member.learner).model_type for member in config.members]
+        except (msgspec.ValidationError, ValueError, UnknownLearner) as error:
+            raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
+        places = enumerate(zip(config.members, kinds, strict=True), 1)
+        members = tuple(kind.load(folder / _subfolder(place, member)) for place, (member, kind) in places)
+        if len({model.tracks for model in members}) != 1:
+            found = ", ".join(f"{model.name} of {model.tracks}" for model in members)
+            raise ModelBroken(f"reading {folder}: found {found} tracks, wanted one catalog")
+        return cls(config, members)
+
+
+def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig()) -> Blend:
+    """Fit each member on the same interactions. Raises what their fits raise."""
+    fitted = []
+    for member in config.members:
+        one = learner(member.learner)
+        fitted.append(one.fitted(interactions, one.settings(member.settings)))
+    return Blend(config, tuple(fitted))
+
+
+def _subfolder(place: int, member: Member) -> str:
+    return f"{place}-{member.learner}"
+
+
+def _all_scores(model: Model, tastes: Sequence[Taste]) -> Scores:
+    """Every track's score [tastes, tracks]; minus infinity where a model has nothing to say."""
+    if isinstance(model, ScoringModel):
+        scores = model.score_many(tastes)
+        scores[[model.says_nothing(taste) for taste in tastes]] = -np.inf
+        return scores
+    items = np.arange(model.tracks)
+    return np.stack([model.scores(taste, items) for taste in tastes]).astype(np.float32)
+
+
+def _parts(scores: Scores, _temperature: float) -> Scores:
+    above = np.maximum(scores, 0.0)
+    return above / np.maximum(above.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def _softmax(scores: Scores, temperature: float) -> Scores:
+    best = scores.max(axis=1, keepdims=True)
+    return _parts(np.exp((scores - np.where(np.isfinite(best), best, 0.0)) / temperature), temperature)
+
+
+def _ranks(scores: Scores, _temperature: float) -> Scores:
+    order = np.argsort(-scores, axis=1, kind="stable")
+    shares = np.zeros_like(scores)
+    falling = (1.0 / (10.0 + np.arange(scores.shape[1]))).astype(np.float32)
+    np.put_along_axis(shares, order, falling[None, :], axis=1)
+    return _parts(np.where(scores > 0, shares, np.float32(0)), 1.0)
+
+
+_SCALES = {"parts": _parts, "softmax": _softmax, "ranks": _ranks}

@@ -1,0 +1,120 @@
+"""The weights of a blend, fitted on validation cases as a listener's choice among what its members put forward.
+
+For each case the candidates are the best of each member. With x the features of a candidate (for each member the
+logarithm and the plain share, and whether it was heard in the session so far), the probability that it is the one is
+exp(w x) / sum over candidates of exp(w x): McFadden's conditional logit, fitted by maximum likelihood with a ridge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from models.base import Floats, Positions, Scores, Taste
+from models.blend import Blend, BlendConfig, fit_blend
+from models.evaluation.splits import Split
+from models.scoring import best_of_each
+
+CASES_AT_MOST, PER_MEMBER, RIDGE, SAMPLE_SEED = 6_000, 100, 1.0, 23
+_CELLS_AT_ONCE = 1 << 22
+
+
+class NothingToFit(Exception):
+    """No case of the split has a right answer among its candidates; says of how many."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Candidates of all cases: `features` [candidates, weights], the `case` of each, ascending, and which are right."""
+
+    features: Scores
+    case: Positions
+    right: npt.NDArray[np.bool_]
+
+    def decided(self) -> Choices:
+        """Those of cases with a right answer among them, cases numbered anew."""
+        there = np.unique(self.case[self.right])
+        kept = np.isin(self.case, there)
+        return Choices(self.features[kept], np.searchsorted(there, self.case[kept]), self.right[kept])
+
+
+def blended(split: Split, config: BlendConfig) -> BlendConfig:
+    """The config with weights that suit the cases of the split best; its members are fitted on the split's train.
+
+    Raises `NothingToFit`.
+    """
+    found = choices(split, fit_blend(split.train, config)).decided()
+    if not found.right.any():
+        raise NothingToFit(f"blending on {len(split.cases)} cases: none has a right answer among its candidates")
+    weights = fitted_weights(found)
+    members = tuple(
+        replace(member, log=round(float(log), 4), share=round(float(share), 4))
+        for member, log, share in zip(config.members, weights[:-1:2], weights[1:-1:2], strict=True)
+    )
+    return replace(config, members=members, heard=round(float(weights[-1]), 4))
+
+
+def choices(split: Split, blend: Blend) -> Choices:
+    """What the members put forward for the cases of the split, or for a sample of them."""
+    cases = split.cases
+    chosen = np.arange(len(cases))
+    if len(chosen) > CASES_AT_MOST:
+        chosen = np.sort(np.random.default_rng(SAMPLE_SEED).choice(chosen, CASES_AT_MOST, replace=False))
+    at_once = max(1, _CELLS_AT_ONCE // blend.tracks)
+    parts = []
+    for start in range(0, len(chosen), at_once):
+        asked = chosen[start : start + at_once]
+        tastes = [cases.fresh[case] for case in asked]
+        row, items, features = _put_forward(blend, tastes, new_only=split.new_only)
+        right = np.empty(len(items), bool)
+        for place, case in enumerate(asked):
+            relevant = cases.relevant[cases.starts[case] : cases.starts[case + 1]]
+            right[row == place] = np.isin(items[row == place], relevant)
+        parts.append(Choices(features, row + start, right))
+    return Choices(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.case for part in parts]),
+        np.concatenate([part.right for part in parts]),
+    )
+
+
+def fitted_weights(found: Choices) -> Floats:
+    """The weights [weights] of the highest likelihood: none below 0 but the last, that of what was heard."""
+    starts = np.searchsorted(found.case, np.arange(found.case[-1] + 1))
+    wanted = found.features[found.right].sum(axis=0, dtype=np.float64)
+    times = np.bincount(found.case[found.right], minlength=len(starts))
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        scores = found.features @ weights.astype(np.float32)
+        highest = np.maximum.reduceat(scores, starts)
+        powers = np.exp(scores - highest[found.case]).astype(np.float64)
+        totals = np.add.reduceat(powers, starts)
+        expected = (powers * (times / totals)[found.case]).astype(np.float32) @ found.features
+        surprise = times @ (highest + np.log(totals)) - wanted @ weights
+        return surprise + RIDGE / 2 * weights @ weights, expected - wanted + RIDGE * weights
+
+    weights = found.features.shape[1]
+    bounds = [(0.0, None)] * (weights - 1) + [(None, None)]
+    best: Floats = minimize(loss, np.zeros(weights), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return best
+
+
+def _put_forward(blend: Blend, tastes: list[Taste], *, new_only: bool) -> tuple[Positions, Positions, Scores]:
+    """The best of each member for each taste: the place of the taste, the track, and the features."""
+    shares = list(blend.shares_of(tastes))
+    wanted = np.zeros(shares[0].shape, bool)
+    for one in shares:
+        best = best_of_each(np.where(one > 0, one, np.float32(-np.inf)), PER_MEMBER)
+        rows, columns = np.nonzero(best >= 0)
+        wanted[rows, best[rows, columns]] = True
+    heard = np.zeros(wanted.shape, bool)
+    for place, taste in enumerate(tastes):
+        heard[place, taste.recent.in_session] = True
+        if new_only:
+            wanted[place, taste.tracks] = False
+    row, items = np.nonzero(wanted)
+    columns = [scaled for one in shares for scaled in (np.log1p(one[row, items] / blend.config.floor), one[row, items])]
+    return row, items, np.stack([*columns, heard[row, items]], axis=1).astype(np.float32)
