@@ -8,9 +8,9 @@ Relistening Behavior Using the ACT-R Framework". Of the components that the latt
   played soon after each of these tracks before comes to mind with it.
 
 A softmax makes of the base level exp(B_j) / sum exp(B), a plain share of the powers; the spreading is shared out alike,
-and the score is  base * share + spreading * share.  A track that was heard in the session so far loses a part of its
-power for each time (`heard`): the power law alone would have the last track repeated at once. Where no play is told in
-order, the weights of the taste are the powers.
+and the score is  base * share + spreading * share.  A track that was heard in the session so far keeps the share
+`heard` of its powers: the power law alone would have the last track repeated at once. Where no play is told in order,
+the weights of the taste are the powers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import numpy as np
 
 from models.base import Floats, Interactions, ModelBroken, Positions, Recent, Taste
 from models.files import read_config, read_json, write_json
-from models.reaching import ReachingModel, latest_first
+from models.reaching import ReachingModel, latest_first, summed
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class ActR(ReachingModel):
     def _base_level(self, recent: Recent, places: Positions) -> Floats:
         """exp(B) by place among the tracks heard [heard], `places` [plays] being those of the plays."""
         ago_s = np.maximum(recent.ago_s, self.config.soonest_s)
-        powers = np.bincount(places, ago_s**-self.config.forgetting)
+        powers = summed(places, ago_s**-self.config.forgetting, int(places.max()) + 1)
         powers[places[len(places) - recent.session :]] *= self.config.heard
         return powers
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -89,7 +90,7 @@ class Contexts:
     def of(self, place: int) -> tuple[Positions, Floats]:
         """What followed that context, and how often."""
         row = slice(self.followers.indptr[place], self.followers.indptr[place + 1])
-        return self.followers.indices[row], self.followers.data[row]
+        return self.followers.indices[row].astype(np.int64), self.followers.data[row]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,14 @@ class Markov(ReachingModel):
     @property
     def tracks(self) -> int:
         return int(self.near.shape[1])
+
+    @cached_property
+    def _starts(self) -> Positions:
+        return self.near.indptr.astype(np.int64)
+
+    @cached_property
+    def _columns(self) -> Positions:
+        return self.near.indices.astype(np.int64)
 
     def reached(self, taste: Taste) -> tuple[Positions, Floats]:
         session = latest_first(taste, max(self.config.remembered, self.config.order))
@@ -149,8 +158,8 @@ class Markov(ReachingModel):
     def _nearby(self, session: Positions) -> Floats:
         """P_0 [tracks], for tracks latest first; sums to 1 or, where nothing is near, to 0."""
         weights = self.config.memory ** np.arange(len(session))
-        places, whose = rows_joined(self.near.indptr, session)
-        shares = summed(self.near.indices[places], self.near.data[places] * weights[whose], self.tracks)
+        places, whose = rows_joined(self._starts, session)
+        shares = summed(self._columns[places], self.near.data[places] * weights[whose], self.tracks)
         shares[session] *= self.config.heard
         total = shares.sum()
         return shares / total if total > 0 else shares

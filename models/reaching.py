@@ -67,11 +67,14 @@ def above_zero(totals: Floats) -> tuple[Positions, Floats]:
 
 
 def latest_first(taste: Taste, most: int) -> Positions:
-    """The session so far, latest first, at most so many plays; the current track alone where no session is told."""
-    session = taste.recent.in_session
-    if len(session):
-        return session[::-1][:most]
-    return np.empty(0, np.int64) if taste.current is None else np.array([taste.current], np.int64)
+    """The session so far, latest first, at most so many plays.
+
+    Without a session it is the current track alone, and without that one the latest plays that are known.
+    """
+    recent = taste.recent
+    if not recent.session and taste.current is not None:
+        return np.array([taste.current], np.int64)
+    return (recent.in_session if recent.session else recent.tracks)[::-1][:most]
 
 
 def told_order(interactions: Interactions, learner: str) -> Sequences:

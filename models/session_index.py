@@ -27,7 +27,7 @@ class SessionIndex:
 
     Session s holds `session_tracks[session_starts[s]:session_starts[s + 1]]` in order of playing, and began `ages_s[s]`
     seconds (or, where times are unknown, places in the order) before the latest of them. Track t is in
-    `sessions[track_starts[t]:track_starts[t + 1]]`, ascending, each once; `places` say where it was played last in each.
+    `sessions[track_starts[t]:track_starts[t + 1]]`, ascending, each once; `places` say where each had it last.
     """
 
     session_starts: Positions
@@ -112,8 +112,8 @@ class SessionIndex:
 class Neighbours:
     """The sessions nearest to the one so far: `sessions` [neighbours], how near, and where the two last met.
 
-    `met` is the place, among the tracks asked with, of the one that the neighbour shares with the session so far latest,
-    and `met_at` where in the neighbour that one was played last.
+    `met` is the place, among the tracks asked with, of the latest one that the neighbour shares with the session so
+    far, and `met_at` where in the neighbour that one was played last.
     """
 
     sessions: Positions
@@ -127,8 +127,8 @@ class Neighbours:
     ) -> Self:
         """Of the `sample` latest sessions that share a track, the `most` most similar; of equal ones the more recent.
 
-        The similarity is the sum of the `weights` [tracks] of those of the `tracks` that it holds, which are told latest
-        first and each once, times the session's `scale` [sessions].
+        The similarity is the sum of the `weights` [tracks] of those of the `tracks` that it holds, times the session's
+        `scale` [sessions]. The tracks are told latest first, each once.
         """
         session, whose, place = index.with_tracks(tracks, sample)
         order = np.lexsort((whose, session))

@@ -4,8 +4,8 @@ Garg et al. 2019, "Sequence and Time Aware Neighborhood for Session-based Recomm
 p(i) how many plays ago its track i was played, N the neighbours of s, and |q - q_n| how many plays lie between a track
 of n and the one that n shares with s latest,
 
-    similarity(s, n) = exp(-age(n) / age_scale) / sqrt(|n|)  * sum over shared tracks i of  exp(-p(i) / recency)
-    score(j)         = idf(j)^rarity * sum over n in N, over plays of j in n of  similarity(s, n) exp(-|q - q_n| / reach)
+    similarity(s, n) = exp(-age(n) / age_scale) / sqrt(|n|) * sum over shared tracks i of  exp(-p(i) / recency)
+    score(j) = idf(j)^rarity * sum over n in N, over plays of j in n of  similarity(s, n) * exp(-|q - q_n| / reach)
 
 Beyond the paper: a play before the shared track counts by `backward` of that, for what came after it is likelier to
 come next, and rare tracks may weigh more (`rarity`, as in VS-kNN). The age is that at the end of the training data,
@@ -32,8 +32,8 @@ from models.session_index import Neighbours, SessionIndex, each_once
 class StanConfig:
     """`recency` and `reach` are in plays, `age_scale` is a share of the time from the oldest session to the latest.
 
-    `neighbours` of the `sample` latest sessions; the last `remembered` plays of the session so far are looked at. A track of it keeps the
-    share `heard` of its score.
+    `neighbours` of the `sample` latest sessions; the last `remembered` plays of the session so far are looked at. A
+    track of it keeps the share `heard` of its score.
     """
 
     neighbours: int = 1000

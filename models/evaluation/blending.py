@@ -116,5 +116,6 @@ def _put_forward(blend: Blend, tastes: list[Taste], *, new_only: bool) -> tuple[
         if new_only:
             wanted[place, taste.tracks] = False
     row, items = np.nonzero(wanted)
-    columns = [scaled for one in shares for scaled in (np.log1p(one[row, items] / blend.config.floor), one[row, items])]
-    return row, items, np.stack([*columns, heard[row, items]], axis=1).astype(np.float32)
+    given = [one[row, items] for one in shares]
+    scaled = [values for one in given for values in (np.log1p(one / blend.config.floor), one)]
+    return row, items, np.stack([*scaled, heard[row, items]], axis=1).astype(np.float32)
