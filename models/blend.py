@@ -15,15 +15,20 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from models.als import AlsModel
 from models.base import Interactions, Model, ModelBroken, Scores, Taste
 from models.files import read_json, write_json
 from models.learners import UnknownLearner, learner
+from models.reaching import ReachingModel
 from models.scoring import ScoringModel
+
+Values = TypeVar("Values", bound=npt.NDArray[np.floating])
 
 
 @dataclass(frozen=True)
@@ -77,10 +82,13 @@ class Blend(ScoringModel):
 
     def score_many(self, tastes: Sequence[Taste]) -> Scores:
         scores = np.zeros((len(tastes), self.tracks), np.float32)
-        for member, shares in zip(self.config.members, self.shares_of(tastes), strict=True):
-            reached = shares > 0
-            given = shares[reached]
-            scores[reached] += member.log * np.log1p(given / self.config.floor) + member.share * given
+        for member, model in zip(self.config.members, self.members, strict=True):
+            if isinstance(model, ReachingModel) and member.scale == "parts":
+                for row, taste in zip(scores, tastes, strict=True):
+                    items, values = model.reached(taste)
+                    row[items] += self._worth(member, values / values.sum())
+            else:
+                scores += self._worth(member, _shares(member, model, tastes))
         for row, taste in zip(scores, tastes, strict=True):
             row[np.unique(taste.recent.in_session)] += self.config.heard
         return scores
@@ -88,7 +96,11 @@ class Blend(ScoringModel):
     def shares_of(self, tastes: Sequence[Taste]) -> Iterator[Scores]:
         """For each member in turn what it gives each track [tastes, tracks]: a row sums to 1, or to 0."""
         for member, model in zip(self.config.members, self.members, strict=True):
-            yield _SCALES[member.scale](_all_scores(model, tastes), member.temperature)
+            yield _shares(member, model, tastes)
+
+    def _worth(self, member: Member, shares: Values) -> Values:
+        worth = member.log * np.log1p(shares / self.config.floor) + member.share * shares
+        return worth.astype(shares.dtype, copy=False)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,12 +136,18 @@ def _subfolder(place: int, member: Member) -> str:
     return f"{place}-{member.learner}"
 
 
+def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:
+    return _SCALES[member.scale](_all_scores(model, tastes), member.temperature)
+
+
 def _all_scores(model: Model, tastes: Sequence[Taste]) -> Scores:
     """Every track's score [tastes, tracks]; minus infinity where a model has nothing to say."""
     if isinstance(model, ScoringModel):
         scores = model.score_many(tastes)
         scores[[model.says_nothing(taste) for taste in tastes]] = -np.inf
         return scores
+    if isinstance(model, AlsModel):
+        return np.stack([model.fold_in(taste) for taste in tastes]).astype(np.float32) @ model.vectors.T
     items = np.arange(model.tracks)
     return np.stack([model.scores(taste, items) for taste in tastes]).astype(np.float32)
 
