@@ -74,13 +74,16 @@ class Interactions:
 
     `weights` [listeners, tracks] are decayed plays in float32 (1 is one play of today), `transitions` [tracks, tracks]
     how often the column followed the row within a session, `popularity` [tracks] decayed plays by everybody.
-    `sequences` are the same plays in order, where the order is known.
+    `sequences` are the same plays in order, where the order is known. `attributes` are what is told of the tracks
+    themselves, played or not: one block [tracks, attributes] a kind, either sparse counts (tags, pieces of names) or
+    dense vectors, as a model of sound gives them; a row of zeros where nothing is told.
     """
 
     weights: csr_array
     transitions: csr_array
     popularity: Floats
     sequences: Sequences | None = None
+    attributes: tuple[csr_array | Scores, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sequences is not None and len(self.sequences.starts) != self.listeners + 1:
@@ -90,6 +93,9 @@ class Interactions:
         if self.transitions.shape != (tracks, tracks) or self.popularity.shape != (tracks,):
             found = f"transitions {self.transitions.shape}, popularity {self.popularity.shape}"
             raise ValueError(f"interactions over {tracks} tracks: found {found}, wanted one row and column a track")
+        if any(block.shape[0] != tracks for block in self.attributes):
+            found = f"attributes of {', '.join(str(block.shape[0]) for block in self.attributes)} tracks"
+            raise ValueError(f"interactions over {tracks} tracks: found {found}, wanted one row a track")
 
     @property
     def tracks(self) -> int:

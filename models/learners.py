@@ -125,6 +125,8 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("stan", "models.stan:fit_stan", "models.stan:StanConfig"),
         Learner("actr", "models.actr:fit_actr", "models.actr:ActRConfig"),
         Learner("blend", "models.blend:fit_blend", "models.blend:BlendConfig"),
+        Learner("content", "models.content:fit_content", "models.content:ContentConfig"),
+        Learner("als-content", "models.content:fit_als_content", "models.content:AlsContentConfig"),
     )
 }
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.base import NOBODY, Floats, Model, Positions
+from models.base import NOBODY, Floats, Model, Positions, Taste
 from models.evaluation.bootstrap import Interval, intervals, paired
 from models.evaluation.metrics import accuracy, spread
 from models.evaluation.splits import Cases, Split, per_listener
@@ -135,13 +135,23 @@ def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Eva
 def _outcome(contestant: Contestant, split: Split, fallback: Popularity, k: int) -> Outcome:
     cases: Cases = split.cases
     tastes = cases.fresh if contestant.fresh else cases.trained
-    lists = contestant.model.recommend_many(tastes, k, new_only=split.new_only)
+    lists = _lists(contestant.model, tastes, split, k)
     silent = lists[:, 0] == NOBODY
     for case in np.flatnonzero(silent):
-        popular = fallback.best_but(k, tastes[case].tracks if split.new_only else None)
+        popular = fallback.best_but(k, split.barred(tastes[case]))
         lists[case, : len(popular)] = popular
     sums = {metric: per_listener(cases, values) for metric, values in accuracy(lists, cases, k).items()}
     counts = per_listener(cases, np.ones(len(cases)))
     spreads = spread(lists, split.train.popularity)
     name = contestant.name or contestant.model.name
     return Outcome(name, contestant.uses, sums, counts, spreads, lists, float(1 - silent.mean()))
+
+
+def _lists(model: Model, tastes: Sequence[Taste], split: Split, k: int) -> Positions:
+    if split.candidates is None:
+        return model.recommend_many(tastes, k, new_only=split.new_only)
+    lists = np.full((len(tastes), k), NOBODY, np.int64)
+    for row, taste in zip(lists, tastes, strict=True):
+        items = model.recommend(taste, k, split.barred(taste)).items
+        row[: len(items)] = items
+    return lists

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -54,7 +55,8 @@ class Cases:
 class Split:
     """`boundary` says in words where the line is. `activity` [listeners] counts plays in the training data.
 
-    Where `new_only`, tracks of the taste that is asked about are not recommended, and none of them is relevant.
+    Where `new_only`, tracks of the taste that is asked about are not recommended, and none of them is relevant. Where
+    there are `candidates`, nothing else is ranked.
     """
 
     name: str
@@ -64,6 +66,18 @@ class Split:
     cases: Cases
     activity: Positions
     new_only: bool = False
+    candidates: Positions | None = None
+
+    def barred(self, taste: Taste) -> Positions | None:
+        """What is not to be recommended to that taste; None where anything may be."""
+        own = taste.tracks if self.new_only else None
+        if self._others is None or own is None:
+            return own if self._others is None else self._others
+        return np.union1d(self._others, own)
+
+    @cached_property
+    def _others(self) -> Positions | None:
+        return None if self.candidates is None else np.setdiff1d(np.arange(self.known), self.candidates)
 
 
 @dataclass(frozen=True)
