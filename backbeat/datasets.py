@@ -9,6 +9,7 @@ from typing import Literal
 
 from backbeat.output import BadUsage, CommandFailed
 from backbeat.plays_file import PlaysFile, read_plays
+from models.evaluation.cold import cold_artists
 from models.evaluation.datasets import Dataset, DataWrong, open_dataset
 from models.evaluation.splits import SplitImpossible, default_split_day
 from models.evaluation.timed import after_moment, next_track
@@ -16,22 +17,26 @@ from models.files import hashes, sha256
 from models.history import day_number
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
 
-Protocol = Literal["next", "new", "all"]
-PROTOCOLS: tuple[Protocol, ...] = ("next", "new", "all")
+Protocol = Literal["next", "new", "all", "cold"]
+OF_PLAYS: tuple[Protocol, ...] = ("next", "new", "all")
+PROTOCOLS: tuple[Protocol, ...] = (*OF_PLAYS, "cold")
 THIRTY_MUSIC_DAY = date(2014, 12, 21)  # leaves a month of it to test on
 
 
 def open_data(path: Path, protocol: Protocol | None = None, split_day: date | None = None) -> Dataset:
     """The data set: a benchmark's own protocol for a folder, for a file of plays the one that is asked for.
 
-    Raises `CommandFailed` for what cannot be read or divided, `BadUsage` for a protocol where there is one already.
+    HetRec's folder has two: its own, and cold, which asks for artists that nobody has played. Raises `CommandFailed`
+    for what cannot be read or divided, `BadUsage` for a protocol where there is one already.
     """
+    if path.is_file() and protocol == "cold":
+        raise BadUsage(f"--split cold with {path}, a file of plays; it wants tags too: the folder of HetRec's Last.fm")
     if path.is_file():
         return _divided(path, protocol or "next", split_day)
-    if protocol or split_day:
+    if split_day or protocol in OF_PLAYS:
         raise BadUsage(f"--split or --split-day with {path}, which is no file of plays: a benchmark has its own split")
     try:
-        return open_dataset(path)
+        return cold_artists(path) if protocol else open_dataset(path)
     except (DataWrong, SplitImpossible) as error:
         raise CommandFailed(f"{error}, or a file of plays") from error
 
@@ -60,7 +65,7 @@ def _default_day(found: PlaysFile) -> date:
 
 def recipe_name(dataset: str) -> str:
     """Whose recipes suit it: any file of plays is tuned as 30Music is."""
-    protocol = next((each for each in PROTOCOLS if dataset.endswith(f"-{each}")), None)
+    protocol = next((each for each in OF_PLAYS if dataset.endswith(f"-{each}")), None)
     return f"30music-{protocol}" if protocol else dataset
 
 

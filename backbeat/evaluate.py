@@ -44,7 +44,7 @@ Document = dict[str, Any]
 def evaluate(
     *,
     data: Path | None = None,
-    split: Literal["last-session", "time", "next", "new", "all"] | None = None,
+    split: Literal["last-session", "time", "next", "new", "all", "cold"] | None = None,
     split_day: date | None = None,
     models: str | None = None,
     k: int | None = None,
@@ -60,7 +60,7 @@ def evaluate(
         data: A benchmark's folder, or Parquet or CSV of plays, every row of which counts; without it the lake.
         split: Of a file, last-session (the default) and next ask for each next track of each listener's last session;
             time (the default for the lake), new and all ask for what is played after a day, new only for tracks that
-            are new to the listener.
+            are new to the listener. Of HetRec's folder, cold asks for artists that nobody has played.
         split_day: The first day of the test, with --split time, new or all; by default the last tenth of the days
             tests, and for 30Music what is played from 2014-12-21 on.
         models: Learners by name, with commas between, instead of those that have a recipe.

@@ -15,6 +15,7 @@ import pytest
 
 from backbeat.cli import main
 from tests.backbeat.benchmark import benchmark
+from tests.models.hetrec import hetrec
 
 PLAYS = Path(os.environ.get("BACKBEAT_TEST_DATA") or "../shared/data") / "30music" / "plays.parquet"
 
@@ -146,6 +147,16 @@ def test_the_models_and_the_length_of_lists_can_be_chosen(tmp_path: Path, capsys
     assert list(found["models"]) == ["popularity", "transitions", "repeat"]
     assert found["models"]["repeat"]["answered"] == 0.0
     assert "recall@5" in found["models"]["popularity"]
+
+
+def test_artists_that_nobody_has_played_are_ranked_by_what_is_told_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["evaluate", "--data", str(hetrec(tmp_path)), "--split", "cold", "--k", "3", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["data"] == "hetrec-cold"
+    assert list(told["models"]) == ["popularity", "als-content", "content"]
+    assert told["models"]["content"]["answered"] > 0
 
 
 @pytest.mark.parametrize("protocol", ["next", "new", "all"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,37 +13,12 @@ from models.evaluation.cold import TaggedArtists, cold_artists
 from models.evaluation.datasets import Dataset, DataWrong
 from models.evaluation.run import Contestant, evaluate
 from models.popularity import fit_popularity
-
-LISTENERS, ARTISTS = 40, 30
+from tests.models.hetrec import ARTISTS, LISTENERS, hetrec
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Listeners and artists of two kinds; each listener plays ten of theirs, and tags half of them by kind."""
-    folder = tmp_path_factory.mktemp("hetrec")
-    random = np.random.default_rng(3)
-    pairs = [
-        (one, 100 + 2 * int(half) + one % 2)
-        for one in range(LISTENERS)
-        for half in random.permutation(ARTISTS // 2)[:10]
-    ]
-    tagged = [(one, artist) for one, artist in pairs if random.random() < 0.5]
-    _write(folder / "user_artists.dat", "userID\tartistID\tweight", [(*pair, 7) for pair in pairs])
-    rows = [(one, artist, 5 + artist % 2, 1, 4, 2009) for one, artist in tagged]
-    own = [(one, artist, 1000 + one, 1, 4, 2009) for one, artist in tagged]  # a tag of one's own
-    _write(folder / "user_taggedartists.dat", "userID\tartistID\ttagID\tday\tmonth\tyear", rows + own)
-    _write(
-        folder / "artists.dat",
-        "id\tname\turl\tpictureURL",
-        [(100 + at, f"Artist {at}", "", "") for at in range(ARTISTS)],
-    )
-    tags = [(5, "even"), (6, "odd"), *((1000 + one, f"mine {one}") for one in range(LISTENERS))]
-    _write(folder / "tags.dat", "tagID\ttagValue", tags)
-    return folder
-
-
-def _write(path: Path, heading: str, rows: Sequence[tuple[object, ...]]) -> None:
-    path.write_text("\n".join([heading, *("\t".join(map(str, row)) for row in rows)]) + "\n", encoding="latin-1")
+    return hetrec(tmp_path_factory.mktemp("hetrec"))
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +71,7 @@ def test_only_hidden_artists_are_recommended_and_tags_find_those_of_ones_kind(da
     for outcome in found.outcomes:
         shown = outcome.lists[outcome.lists >= 0]
         assert np.isin(shown, split.candidates).all()
-    assert found.of("content").mean("recall@2").mean >= found.of("popularity").mean("recall@2").mean
+    assert found.of("content").means()["recall@2"].mean >= found.of("popularity").means()["recall@2"].mean
 
 
 def test_positions_are_in_no_order_of_the_ids(folder: Path) -> None:
