@@ -1,0 +1,94 @@
+"""What the candidate sources know: counts over everybody's plays up to a moment, and track vectors of ALS.
+
+Sources, each of them cheap to count and to read: what followed a track (a Markov chain of order 1 and of order 2), what
+came two to five plays later, divided by the lag; sessions, to find those like the one that goes on (session kNN,
+Jannach and Ludewig 2017, weighed by position as in STAN, Garg et al. 2019); tracks with listeners in common, by cosine
+(item kNN, Sarwar et al. 2001); ALS; popularity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.als import AlsModel
+from models.base import Floats, ModelBroken, Positions, Scores
+from models.files import read_arrays, write_arrays
+from models.ranking.sparse import Few, Lists
+
+_ROWS = ("follows", "precedes", "skips", "pairs", "near", "sessions", "heard_in")
+_ARRAYS = frozenset({f"{row}_{part}" for row in _ROWS for part in ("starts", "items", "values")} | {"keys", "shares"})
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Rows by track, but `pairs`, whose rows are `keys` (track before times tracks, plus track), and `sessions`.
+
+    `heard_in` are the sessions of each track, the latest first, with the place of its last play in each; `shares`
+    [tracks] are shares of all plays.
+    """
+
+    als: AlsModel
+    shares: Floats
+    follows: Lists
+    precedes: Lists
+    skips: Lists
+    pairs: Lists
+    keys: Positions
+    near: Lists
+    sessions: Lists
+    heard_in: Lists
+
+    @property
+    def tracks(self) -> int:
+        return len(self.shares)
+
+    @cached_property
+    def directions(self) -> Scores:
+        """The tracks' vectors at length 1 [tracks, factors]; zero where nobody has played the track."""
+        vectors = self.als.vectors
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-9))
+
+    @cached_property
+    def popular(self) -> Positions:
+        """All tracks, the most played first."""
+        return np.argsort(-self.shares, kind="stable")
+
+    @cached_property
+    def session_lengths(self) -> Floats:
+        """Plays of each session [sessions]."""
+        return np.diff(self.sessions.starts).astype(np.float64)
+
+    def after_both(self, before: int, current: int) -> Few:
+        """What followed these two in a row."""
+        key = before * self.tracks + current
+        at = int(np.searchsorted(self.keys, key))
+        return self.pairs.row(at) if at < len(self.keys) and self.keys[at] == key else Few.none()
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder."""
+        self.als.save(folder / "als")
+        rows: dict[str, npt.NDArray[Any]] = {"keys": self.keys, "shares": self.shares}
+        for name in _ROWS:
+            rows |= getattr(self, name).arrays(name)
+        write_arrays(folder / "corpus.npz", rows)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote. Raises `ModelBroken`."""
+        arrays = read_arrays(folder / "corpus.npz", _ARRAYS)
+        tracks, sessions = len(arrays["shares"]), len(arrays["sessions_starts"]) - 1
+        try:
+            rows = {name: Lists.from_arrays(name, arrays, sessions if name == "heard_in" else tracks) for name in _ROWS}
+        except ValueError as error:
+            raise ModelBroken(f"reading {folder}: {error}") from error
+        als = AlsModel.load(folder / "als")
+        by_track = all(len(rows[name]) == tracks for name in ("follows", "precedes", "skips", "near", "heard_in"))
+        if als.tracks != tracks or not by_track or len(rows["pairs"]) != len(arrays["keys"]):
+            raise ModelBroken(f"reading {folder}: found rows that differ in number; wanted {tracks} tracks in each")
+        return cls(als, arrays["shares"], keys=arrays["keys"], **rows)

@@ -1,0 +1,66 @@
+"""Fitting the two stages: the forest learns from pseudo-impressions, and the corpus is then counted from all plays.
+
+LambdaMART (Burges 2010) on LightGBM. The same plays, settings and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.base import Interactions
+from models.ranking.counting import Plays, fit_corpus
+from models.ranking.features import ALS_COLUMN, NAMES
+from models.ranking.forest import Forest
+from models.ranking.pseudo import Impressions, pseudo_impressions
+from models.ranking.two_stage import TwoStage, TwoStageConfig
+
+FEWEST = 20  # lists to learn from; with fewer a forest would learn chance
+_THREADS = 2  # fixed: sums of floats differ by it
+
+
+class TooLittleHistory(ValueError):
+    """There are not enough moments to learn a ranking from; says how many there were, and what was wanted."""
+
+
+def fit_two_stage(interactions: Interactions, config: TwoStageConfig) -> TwoStage:
+    """Raises `TooLittleHistory`, and ValueError where the order of the plays is unknown."""
+    plays = Plays.of(interactions)
+    if not len(plays.tracks):
+        raise TooLittleHistory("two stages from no play; wanted some")
+    told = pseudo_impressions(plays, interactions.tracks, config)
+    if len(told.sizes) < FEWEST:
+        found = f"{len(told.sizes)} of {told.asked} moments found what was played next among the candidates"
+        raise TooLittleHistory(f"two stages: {found}; wanted {FEWEST}")
+    forest = fit_forest(told, config)
+    return TwoStage(config, fit_corpus(plays, interactions.weights, config.als), forest)
+
+
+def fit_forest(told: Impressions, config: TwoStageConfig) -> Forest:
+    """What orders these lists best."""
+    import lightgbm  # it takes over a second, and only training needs it
+
+    data = lightgbm.Dataset(
+        told.rows, told.played, group=told.sizes, feature_name=list(NAMES), params={"verbose": -1}, free_raw_data=True
+    )
+    return Forest(lightgbm.train(_parameters(config, len(told.rows)), data, config.trees).model_to_string())
+
+
+def _parameters(config: TwoStageConfig, rows: int) -> dict[str, Any]:
+    """More liking never ranks lower: so what ALS loses by a play taken back, the score cannot gain."""
+    constraints = [int(place == ALS_COLUMN) for place in range(len(NAMES))]
+    return {
+        "objective": "lambdarank",
+        "lambdarank_truncation_level": 30,
+        "num_leaves": config.leaves,
+        "learning_rate": config.learning_rate,
+        "min_data_in_leaf": max(min(50, rows // 100), 1),
+        "feature_fraction": 0.7,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "monotone_constraints": constraints,
+        "seed": config.seed,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": _THREADS,
+        "verbose": -1,
+    }
