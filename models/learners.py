@@ -127,6 +127,7 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("blend", "models.blend:fit_blend", "models.blend:BlendConfig"),
         Learner("content", "models.content:fit_content", "models.content:ContentConfig"),
         Learner("als-content", "models.content:fit_als_content", "models.content:AlsContentConfig"),
+        Learner("two-stage", "models.ranking.training:fit_two_stage", "models.ranking.two_stage:TwoStageConfig"),
     )
 }
 

@@ -6,6 +6,7 @@ The moment is the start of the last play; nothing but the taste and the corpus i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -141,12 +142,16 @@ class OfOwn:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Both, and the listener's vector of ALS [factors]."""
+    """What the session speaks for, the listener's vector of ALS [factors], and what the own plays speak for."""
 
     taste: Taste
     session: OfSession
-    own: OfOwn
     vector: Floats
+
+    @cached_property
+    def own(self) -> OfOwn:
+        """Read at its first use."""
+        return OfOwn.read(self.taste, self.session.current)
 
     @classmethod
     def read(cls, corpus: Corpus, taste: Taste, session: OfSession | None = None) -> Self:
@@ -154,4 +159,4 @@ class Evidence:
         plays = session_of(taste)
         if session is None or not np.array_equal(session.plays, plays):
             session = OfSession.read(corpus, plays)
-        return cls(taste, session, OfOwn.read(taste, session.current), corpus.als.fold_in(taste))
+        return cls(taste, session, corpus.als.fold_in(taste))

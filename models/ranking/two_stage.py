@@ -33,11 +33,11 @@ from models.files import read_json, write_json
 from models.ranking.candidates import SOURCES, Candidates, Depth, candidates
 from models.ranking.corpus import Corpus
 from models.ranking.evidence import Evidence
-from models.ranking.features import ALS_COLUMN, NAMES, features
+from models.ranking.features import ALS_COLUMN, NAMES, Described, Removal, features
 from models.ranking.forest import Forest
 
 NOISE = 1e-6  # a drop below this share of the largest score is rounding, and is not cited
-OWN_AT_MOST, LIKED_AT_MOST = 12, 5  # plays whose removal is computed, beside the current one
+OWN_AT_MOST, LIKED_AT_MOST = 12, 3  # plays whose removal is computed, beside the current one
 _AT_ONCE, _THREADS = 64, 2  # tastes whose candidates are ranked together, and the threads for that
 _NOTHING = np.empty(0, np.int64)
 
@@ -54,9 +54,9 @@ class TwoStageConfig:
     recent_share: float = 0.3
     windows: int = 2
     moments: int = 8_000
-    shown: int = 100
-    trees: int = 100
-    leaves: int = 31
+    shown: int = 60
+    trees: int = 60
+    leaves: int = 16
     learning_rate: float = 0.1
     smoothing: float = 0.1
     decayed: bool = False
@@ -137,13 +137,14 @@ class TwoStage(Model):
         asked += [(place, np.flatnonzero(items == taste.tracks[place])) for place in own]
         if not asked:
             return Citations.none(len(items), limit)
-        rows = [features(self.corpus, evidence, items)]
+        described = Described.of(self.corpus, evidence, items)
+        rows = [described.rows(self.corpus, evidence, items)]
+        heard = np.isin(items, np.concatenate([taste.tracks, taste.recent.tracks]))
         for place, chosen in asked:
-            less = taste.without(place, float(plays[place]))
-            if _says_nothing(less):
-                rows.append(np.zeros((len(chosen), len(NAMES)), np.float32))
-            else:
-                rows.append(features(self.corpus, Evidence.read(self.corpus, less, evidence.session), items[chosen]))
+            less = Evidence.read(self.corpus, taste.without(place, float(plays[place])), evidence.session)
+            removal = Removal(less, less.session is evidence.session, not heard[chosen].any())
+            after = described.only(chosen).after(removal, self.corpus, items[chosen])
+            rows.append(after.rows(self.corpus, less, items[chosen]))
         return self._drops(rows, asked, len(items), limit, taste, plays)
 
     def save(self, folder: Path) -> None:
