@@ -16,13 +16,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.als import AlsModel
+from models.als import AlsConfig, AlsModel
 from models.base import Floats, ModelBroken, Positions, Scores
 from models.files import read_arrays, write_arrays
 from models.ranking.sparse import Few, Lists
 
 _ROWS = ("follows", "precedes", "skips", "pairs", "near", "sessions", "heard_in")
-_ARRAYS = frozenset({f"{row}_{part}" for row in _ROWS for part in ("starts", "items", "values")} | {"keys", "shares"})
+_ARRAYS = frozenset(
+    {f"{row}_{part}" for row in _ROWS for part in ("starts", "items", "values")} | {"keys", "shares", "vectors"}
+)
 
 
 @dataclass(frozen=True)
@@ -72,23 +74,22 @@ class Corpus:
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""
-        self.als.save(folder / "als")
-        rows: dict[str, npt.NDArray[Any]] = {"keys": self.keys, "shares": self.shares}
+        rows: dict[str, npt.NDArray[Any]] = {"keys": self.keys, "shares": self.shares, "vectors": self.als.vectors}
         for name in _ROWS:
             rows |= getattr(self, name).arrays(name)
         write_arrays(folder / "corpus.npz", rows)
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote. Raises `ModelBroken`."""
+    def load(cls, folder: Path, als: AlsConfig) -> Self:
+        """Read what `save` wrote, with vectors of that configuration. Raises `ModelBroken`."""
         arrays = read_arrays(folder / "corpus.npz", _ARRAYS)
         tracks, sessions = len(arrays["shares"]), len(arrays["sessions_starts"]) - 1
         try:
             rows = {name: Lists.from_arrays(name, arrays, sessions if name == "heard_in" else tracks) for name in _ROWS}
+            model = AlsModel.from_vectors(arrays["vectors"], als)
         except ValueError as error:
             raise ModelBroken(f"reading {folder}: {error}") from error
-        als = AlsModel.load(folder / "als")
         by_track = all(len(rows[name]) == tracks for name in ("follows", "precedes", "skips", "near", "heard_in"))
-        if als.tracks != tracks or not by_track or len(rows["pairs"]) != len(arrays["keys"]):
+        if model.tracks != tracks or not by_track or len(rows["pairs"]) != len(arrays["keys"]):
             raise ModelBroken(f"reading {folder}: found rows that differ in number; wanted {tracks} tracks in each")
-        return cls(als, arrays["shares"], keys=arrays["keys"], **rows)
+        return cls(model, arrays["shares"], keys=arrays["keys"], **rows)

@@ -165,7 +165,7 @@ class TwoStage(Model):
         forest = Forest.load(folder / "forest.txt")
         if forest.columns != len(NAMES):
             raise ModelBroken(f"reading {folder}: found a forest over {forest.columns} columns, wanted {len(NAMES)}")
-        return cls(config, Corpus.load(folder), forest)
+        return cls(config, Corpus.load(folder, config.als), forest)
 
     def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
         lists = np.full((len(tastes), k), NOBODY, np.int64)

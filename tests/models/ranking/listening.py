@@ -17,7 +17,7 @@ CONFIG = TwoStageConfig(als=AlsConfig(factors=8, iterations=3), moments=400, tre
 
 
 def listening(seed: int = 3) -> Interactions:
-    """Each session is an album from some place on; of two albums a listener likes, the first is heard twice as often."""
+    """Each session is an album from some place on; of the two that a listener likes, one is heard more."""
     random = np.random.default_rng(seed)
     tracks, sessions, started = [], [], []
     for listener in range(LISTENERS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from models.ranking.features import NAMES, features
 from models.ranking.forest import Forest
 from models.ranking.pseudo import corpus_before, moments_between, pseudo_impressions, taste_at
 from models.ranking.training import TooLittleHistory, fit_two_stage
-from models.ranking.two_stage import TwoStage, TwoStageConfig
-from tests.models.contract import assert_citations_hold, checkerboard
+from models.ranking.two_stage import TwoStage
+from tests.models.contract import assert_citations_hold
 from tests.models.contract import files as contents
 from tests.models.ranking.listening import CONFIG, EACH, LENGTH, TRACKS, listening, of_plays, taste_of
 
@@ -124,7 +125,7 @@ def test_features_that_are_no_numbers_are_refused(model: TwoStage) -> None:
 
 def test_too_little_history_to_rank_from_is_told() -> None:
     with pytest.raises(TooLittleHistory, match="wanted"):
-        fit_two_stage(checkerboard(), TwoStageConfig(als=CONFIG.als))
+        fit_two_stage(listening(), replace(CONFIG, moments=5))
 
 
 def test_plays_without_an_order_are_refused(history: Interactions) -> None:
