@@ -3,6 +3,7 @@
     artifact.json    the manifest: format, days, configurations, counts, metrics, and the sha256 of every other file
     tracks.arrow     track_id by position
     als/ popularity/ repeat/ transitions/
+    two-stage/       where there was enough history to fit it
 
 No time of day is in it: equal data and seed give equal bytes, and the sha256 of the manifest names them all.
 """
@@ -22,10 +23,11 @@ from models.als import AlsModel
 from models.base import Catalog, Model, ModelBroken, TrackId
 from models.files import hashes, read_json, sha256, write_json
 from models.popularity import Popularity
+from models.ranking.two_stage import TwoStage
 from models.repeat import Repeat
 from models.transitions import Transitions
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, TRACKS = "artifact.json", "tracks.arrow"
 _OBJECTS = ("configs", "counts", "metrics", "files")
 _KEYS = {"format", "as_of", "split_day", "tracks", *_OBJECTS}
@@ -46,13 +48,16 @@ class Artifact:
     popularity: Popularity
     repeat: Repeat
     transitions: Transitions
+    two_stage: TwoStage | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def models(self) -> dict[str, Model]:
         """The models by name."""
-        return {model.name: model for model in (self.als, self.popularity, self.repeat, self.transitions)}
+        one_stage: tuple[Model, ...] = (self.als, self.popularity, self.repeat, self.transitions)
+        models = one_stage if self.two_stage is None else (*one_stage, self.two_stage)
+        return {model.name: model for model in models}
 
 
 def write(folder: Path, artifact: Artifact) -> str:
@@ -78,6 +83,7 @@ def load(folder: Path) -> Artifact:
             popularity=Popularity.load(folder / Popularity.name),
             repeat=Repeat.load(folder / Repeat.name),
             transitions=Transitions.load(folder / Transitions.name),
+            two_stage=TwoStage.load(folder / TwoStage.name) if TwoStage.name in manifest["configs"] else None,
             counts=manifest["counts"],
             metrics=manifest["metrics"],
         )
@@ -120,6 +126,7 @@ def _manifest(artifact: Artifact, files: Mapping[str, str]) -> dict[str, Any]:
         "configs": {
             "als": dataclasses.asdict(artifact.als.config),
             "transitions": dataclasses.asdict(artifact.transitions.config),
+            **({TwoStage.name: dataclasses.asdict(artifact.two_stage.config)} if artifact.two_stage else {}),
         },
         "counts": dict(artifact.counts),
         "metrics": dict(artifact.metrics),

@@ -14,7 +14,6 @@ from models.ranking.sparse import among
 
 SOURCES = ("repeat", "transitions", "sessions", "als", "near", "popularity")  # a track's is that which ranks it highest
 REPEAT, TRANSITIONS, SESSIONS, ALS, NEAR, POPULARITY = range(len(SOURCES))
-MANY = 512  # a rank below which a source stands for nothing
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,8 @@ def _proposals(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positio
         (REPEAT, own.follows.best(depth.repeat // 2, barred)),
         (TRANSITIONS, session.follows.best(depth.transitions, barred)),
         (TRANSITIONS, session.follows_both.best(depth.transitions // 2, barred)),
-        (TRANSITIONS, session.skips.best(depth.transitions, barred)),
-        (TRANSITIONS, session.precedes.best(depth.transitions // 4, barred)),
+        (SESSIONS, session.skips.best(depth.transitions, barred)),
+        (SESSIONS, session.precedes.best(depth.transitions // 4, barred)),
         (SESSIONS, session.neighbours.best(depth.sessions, barred)),
         (NEAR, session.near.best(depth.near, barred)),
         (ALS, liked),

@@ -83,6 +83,15 @@ class Proposed:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """A taste with one play taken back, which goes by `place`; asked about for the items at the places `of`."""
+
+    place: int
+    taste: Taste
+    of: Positions
+
+
+@dataclass(frozen=True)
 class TwoStage(Model):
     """The corpus that proposes and describes candidates, and the forest that ranks them."""
 
@@ -94,6 +103,10 @@ class TwoStage(Model):
     @property
     def tracks(self) -> int:
         return self.corpus.tracks
+
+    def warm(self) -> None:
+        """Build what is built at its first use, so that no request waits for it."""
+        _ = self.corpus.als.index, self.corpus.directions, self.corpus.popular, self.corpus.session_lengths
 
     def read(self, taste: Taste) -> Evidence:
         """What the sources say of this taste: computed once for all that is asked about it."""
@@ -124,28 +137,57 @@ class TwoStage(Model):
     def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:
         if not len(items) or not len(taste.tracks):
             return Citations.none(len(items), limit)
-        return self.cite(self.read(taste), items, plays, limit)
+        removals = [
+            Removed(place, taste.without(place, float(plays[place])), chosen)
+            for place, chosen in self.suspects(taste, items, plays)
+        ]
+        return self.cite(self.read(taste), items, removals, limit)
 
-    def cite(self, evidence: Evidence, items: Positions, plays: Floats, limit: int = 3) -> Citations:
-        """Each removal is computed from nothing: of the current play, of those that ALS goes by, of the items' own.
+    def suspects(self, taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
+        """Places in the taste whose latest play may speak for items, and the places of those items.
 
-        A play of a track that is itself an item is taken back for that item alone.
+        They are the current track and what ALS goes by most, which may speak for any; and the items' own plays, each of
+        which is asked about for its item alone.
         """
-        taste = evidence.taste
-        shared, own = self._suspects(taste, items, plays)
+        current = np.flatnonzero(taste.tracks == (NOBODY if taste.current is None else taste.current)).tolist()
+        liked = self.corpus.als.explain(taste, items, plays, 1).places[:, 0]
+        each, times = np.unique(liked[liked != NOBODY], return_counts=True)
+        shared = list(dict.fromkeys([*current, *each[np.lexsort((each, -times))][:LIKED_AT_MOST].tolist()]))
+        in_list = {int(track): at for at, track in enumerate(items)}
+        own = [place for place in np.flatnonzero(np.isin(taste.tracks, items)).tolist() if place not in shared]
+        own.sort(key=lambda place: in_list[int(taste.tracks[place])])
         asked = [(place, np.arange(len(items))) for place in shared]
-        asked += [(place, np.flatnonzero(items == taste.tracks[place])) for place in own]
-        if not asked:
+        asked += [(place, np.array([in_list[int(taste.tracks[place])]])) for place in own[:OWN_AT_MOST]]
+        return [(place, chosen) for place, chosen in asked if plays[place] > 0]
+
+    def cite(self, evidence: Evidence, items: Positions, removals: Sequence[Removed], limit: int = 3) -> Citations:
+        """Each removal is computed from nothing, and cited where it lowers the score; places are the removals' own."""
+        if not removals or not len(items):
             return Citations.none(len(items), limit)
+        scores = self._scored(np.concatenate(self._rows_less(evidence, items, removals)))
+        kept, left = (
+            scores[: len(items)],
+            iter(np.split(scores, np.cumsum([len(items), *(len(r.of) for r in removals)]))[1:]),
+        )
+        drops = np.full((len(items), len(removals)), -np.inf)
+        for column, removed in enumerate(removals):
+            without = next(left)
+            drops[removed.of, column] = kept[removed.of] - (0.0 if _says_nothing(removed.taste) else without)
+        found = cited(drops, limit, NOISE * float(np.abs(kept).max(initial=0.0)))
+        places = np.array([removed.place for removed in removals], np.int64)
+        return Citations(np.where(found.places >= 0, places[found.places], NOBODY), found.drops)
+
+    def _rows_less(self, evidence: Evidence, items: Positions, removals: Sequence[Removed]) -> list[Scores]:
+        """The rows of all items, then those of each removal's."""
         described = Described.of(self.corpus, evidence, items)
+        heard = np.isin(items, np.concatenate([evidence.taste.tracks, evidence.taste.recent.tracks]))
         rows = [described.rows(self.corpus, evidence, items)]
-        heard = np.isin(items, np.concatenate([taste.tracks, taste.recent.tracks]))
-        for place, chosen in asked:
-            less = Evidence.read(self.corpus, taste.without(place, float(plays[place])), evidence.session)
-            removal = Removal(less, less.session is evidence.session, not heard[chosen].any())
-            after = described.only(chosen).after(removal, self.corpus, items[chosen])
-            rows.append(after.rows(self.corpus, less, items[chosen]))
-        return self._drops(rows, asked, len(items), limit, taste, plays)
+        for removed in removals:
+            less = Evidence.read(self.corpus, removed.taste, evidence.session)
+            removal = Removal(less, less.session is evidence.session, not heard[removed.of].any())
+            after = described.only(removed.of).after(removal, self.corpus, items[removed.of])
+            rows.append(after.rows(self.corpus, less, items[removed.of]))
+        return rows
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -188,42 +230,6 @@ class TwoStage(Model):
 
     def _scored(self, rows: Scores, threads: int = 1) -> Floats:
         return self.forest.scores(rows, threads) + self.config.smoothing * rows[:, ALS_COLUMN]
-
-    def _suspects(self, taste: Taste, items: Positions, plays: Floats) -> tuple[list[int], list[int]]:
-        """Places whose latest play may speak for any item, and those that may speak for one: its own."""
-        counts = plays > 0
-        current = np.flatnonzero((taste.tracks == taste.current) & counts).tolist() if taste.current is not None else []
-        liked = self.corpus.als.explain(taste, items, plays, 1).places[:, 0]
-        each, times = np.unique(liked[liked != NOBODY], return_counts=True)
-        liked_most = each[np.lexsort((each, -times))][:LIKED_AT_MOST].tolist()
-        shared = list(dict.fromkeys([*current, *liked_most]))
-        own = np.flatnonzero(np.isin(taste.tracks, items) & counts).tolist()
-        in_list = {int(track): place for place, track in enumerate(items)}
-        own.sort(key=lambda place: in_list[int(taste.tracks[place])])
-        return shared, [place for place in own if place not in set(shared)][:OWN_AT_MOST]
-
-    def _drops(
-        self,
-        rows: list[Scores],
-        asked: list[tuple[int, Positions]],
-        items: int,
-        limit: int,
-        taste: Taste,
-        plays: Floats,
-    ) -> Citations:
-        scores = self._scored(np.concatenate(rows))
-        kept, left = scores[:items], scores[items:]
-        drops = np.full((items, len(asked)), -np.inf)
-        start = 0
-        for column, (place, chosen) in enumerate(asked):
-            silent = _says_nothing(taste.without(place, float(plays[place])))
-            without = 0.0 if silent else left[start : start + len(chosen)]
-            drops[chosen, column] = kept[chosen] - without
-            start += len(chosen)
-        found = cited(drops, limit, NOISE * float(np.abs(kept).max(initial=0.0)))
-        places = np.array([place for place, _ in asked], np.int64)
-        found.places[:] = np.where(found.places >= 0, places[found.places], found.places)
-        return found
 
 
 def _says_nothing(taste: Taste) -> bool:

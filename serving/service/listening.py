@@ -11,12 +11,14 @@ from typing import TypeVar
 import msgspec
 import numpy as np
 
-from models.base import Floats, Positions, Taste, TrackPosition
+from models.base import Floats, Positions, Recent, Taste, TrackPosition
 from serving.service.cards import Cards
 from serving.service.published import Snapshot
 from warehouse.events import SignalKind
 from warehouse.reading import CurrentTaste, age_days, taste_now
 from warehouse.rules.decay import UNIT, decay_weights
+from warehouse.rules.quantity import SECOND_MS
+from warehouse.rules.sessions import opens_session
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import StoredTaste, Tastes
 from warehouse.taste import Entry, Heard
@@ -129,8 +131,12 @@ def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
     order = sorted(known, key=lambda at: (known[at].since_day, at))
     histories = tuple([known[at] for at in order])
     plays = np.array([_latest_weight(history, snapshot.today) for history in histories], np.float64)
-    current, previous = (_position(heard, positions) for heard in listening.last_two)
-    taste = Taste(np.array(order, np.int64), np.array([weights[at] / UNIT for at in order], np.float64), current)
+    last, last_but_one = listening.last_two
+    current, previous = _position(last, positions), _position(last_but_one, positions)
+    recent = _recent(listening, positions, last, None)
+    taste = Taste(
+        np.array(order, np.int64), np.array([weights[at] / UNIT for at in order], np.float64), current, recent
+    )
     place = _current_place(listening, histories)
     before = taste if place is None else taste.without(place, float(plays[place]))
     return Weighed(
@@ -141,13 +147,31 @@ def weighed(listening: Listening, snapshot: Snapshot, cards: Cards) -> Weighed:
         in_order(positions[track] for track in listening.touched if track in positions),
         in_order(listening.unwanted(positions)),
         place,
-        replace(before, current=previous),
+        replace(before, current=previous, recent=_recent(listening, positions, last_but_one, last)),
     )
 
 
 def _position(heard: Heard | None, positions: Mapping[str, int]) -> TrackPosition | None:
     at = positions.get(heard.track_id) if heard else None
     return None if at is None else TrackPosition(at)
+
+
+def _recent(listening: Listening, positions: Mapping[str, int], current: Heard | None, never: Heard | None) -> Recent:
+    """The counted plays in order, and the current one though it may not count, as of when the last of them began.
+
+    The session is what went on without half an hour of silence up to there; `never` is left out.
+    """
+    plays = (play for play in listening.taste.recent if play is not never)
+    heard = [play for play in plays if (play.counts and not play.skipped) or play is current]
+    known = [play for play in heard if play.track_id in positions]
+    if not known:
+        return Recent.none()
+    breaks = (at for at in range(1, len(heard)) if opens_session(heard[at - 1].started_ms - heard[at].ended_ms))
+    session = next(breaks, len(heard))
+    tracks = np.array([positions[play.track_id] for play in known], np.int64)[::-1]
+    started_ms = np.array([play.started_ms for play in known], np.int64)[::-1]
+    in_session = sum(play.track_id in positions for play in heard[:session])
+    return Recent(tracks, (started_ms[-1] - started_ms) / SECOND_MS, in_session)
 
 
 def _current_place(listening: Listening, histories: Sequence[TrackHistory]) -> int | None:

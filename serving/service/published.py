@@ -46,6 +46,8 @@ class Snapshot:
 def warmed(snapshot: Snapshot) -> Snapshot:
     """The snapshot with all indexes built, so that no request waits for them."""
     _ = snapshot.artifact.als.index, snapshot.artifact.popularity.order, snapshot.today
+    if snapshot.artifact.two_stage is not None:
+        snapshot.artifact.two_stage.warm()
     return snapshot
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import numpy as np
+
 from models.als import AlsModel
-from models.base import Positions
 from models.popularity import Popularity
 from models.repeat import Repeat
 from serving.answers import Cite
@@ -16,6 +17,7 @@ from serving.service.published import EPOCH, Snapshot
 from serving.service.shelves import CURRENT, Picks
 from warehouse.taste import TrackCard
 
+SESSIONS, NEAR = "sessions", "near"  # candidate sources of the two stages
 _MONTHS = [
     "January",
     "February",
@@ -48,11 +50,16 @@ class Storyteller:
     def reason(self, source: str, track_id: str, score: float, cites: Sequence[int]) -> str:
         """Why this track, by the model that brought it, the score that it gave, and the places that it cites."""
         if source == Popularity.name:
-            return "Played by many right now; no play of yours brought it."
+            fits = "it ranks here by what you play" if cites else "no play of yours brought it"
+            return f"Played by many right now; {fits}."
         if source == Repeat.name:
             return self._repeated(track_id)
         if source == AlsModel.name:
             return self._alike(cites, score)
+        if source == SESSIONS:
+            return f"Played by others in sessions like the one that you played {self._current()} in."
+        if source == NEAR:
+            return f"Played by many who play what you played up to {self._current()}."
         return self._follows()
 
     def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
@@ -64,7 +71,7 @@ class Storyteller:
         return tuple([told[place] for place in places])
 
     def _alike(self, cites: Sequence[int], score: float) -> str:
-        if score <= 0:
+        if score <= 0 and self.snapshot.artifact.two_stage is None:
             return "None of your plays speaks for it; it fills the list."
         at = next((place for place in cites if place != CURRENT), None)
         if at is None:
@@ -75,13 +82,15 @@ class Storyteller:
         return self._becauses[at]
 
     def _repeated(self, track_id: str) -> str:
-        place = _place_of(self.snapshot.position(track_id), self.known.taste.tracks)
-        return f"You played it {_how_often(self.known.histories[place])}."
+        places = np.flatnonzero(self.known.taste.tracks == self.snapshot.position(track_id))
+        return f"You played it {_how_often(self.known.histories[places[0]])}." if len(places) else "You played it once."
 
     def _follows(self) -> str:
+        return f"Often played after {self._current()}, which you played last."
+
+    def _current(self) -> str:
         current = self.known.listening.taste.current
-        name = self._name(current.track_id) if current else "your last track"
-        return f"Often played after {name}, which you played last."
+        return self._name(current.track_id) if current else "your last track"
 
     def _cite(self, place: int) -> Cite:
         if place == CURRENT:
@@ -123,7 +132,3 @@ def _how_often(history: TrackHistory) -> str:
         return f"once, on {day.day} {_MONTHS[day.month - 1]} {day.year}"
     times = "twice" if history.plays == 2 else f"{history.plays:,} times"
     return f"{times} since {_MONTHS[day.month - 1]} {day.year}"
-
-
-def _place_of(position: int | None, tracks: Positions) -> int:
-    return int((tracks == position).argmax())

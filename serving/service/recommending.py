@@ -17,8 +17,9 @@ from serving.service.listening import Listeners, Weighed, in_order, positions_of
 from serving.service.ports import Charts, Clock
 from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
-from serving.service.shelves import SHELVES, Asked, Picks, Shelf, standing_in
+from serving.service.shelves import Asked, Picks, Shelf, standing_in
 from serving.service.trending import Trending
+from serving.service.two_stage_shelves import picked
 from warehouse.events import Impression
 from warehouse.tables import EVERYWHERE
 
@@ -207,7 +208,7 @@ def _picked(
     """The shelf's picks, none shown `before` or `barred`; where it has nothing to go by, what many play, and why."""
     count = min(question.limit, PAGED_ITEMS - len(before))
     asked = Asked(known, np.union1d(before, barred), count, question.seed)
-    picks = SHELVES[question.shelf](snapshot, asked)
+    picks = picked(snapshot, question.shelf, asked)
     if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
         return picks, None
     heard = known.touched if question.shelf is Shelf.DISCOVER else np.empty(0, np.int64)

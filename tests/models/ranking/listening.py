@@ -10,7 +10,7 @@ from models.base import Interactions, Recent, Sequences, Taste, TrackPosition
 from models.evaluation.splits import recent_of
 from models.ranking.two_stage import TwoStageConfig
 
-ALBUMS, EACH = 8, 6
+ALBUMS, EACH = 4, 10
 TRACKS = ALBUMS * EACH
 LISTENERS, SESSIONS, LENGTH = 40, 6, 5
 CONFIG = TwoStageConfig(als=AlsConfig(factors=8, iterations=3), moments=400, trees=12, leaves=8, recent_share=0.5)
@@ -21,7 +21,7 @@ def listening(seed: int = 3) -> Interactions:
     random = np.random.default_rng(seed)
     tracks, sessions, started = [], [], []
     for listener in range(LISTENERS):
-        liked = [listener % ALBUMS, (listener * 3 + 1) % ALBUMS]
+        liked = [listener % ALBUMS, (listener // ALBUMS + 1) % ALBUMS]
         for session in range(SESSIONS):
             album = liked[0] if random.random() < 2 / 3 else liked[1]
             first = int(random.integers(0, EACH - 1))

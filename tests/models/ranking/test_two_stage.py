@@ -77,9 +77,13 @@ def test_many_answers_are_the_single_answers(model: TwoStage, history: Interacti
 
 def test_every_candidate_names_the_source_that_proposed_it(model: TwoStage, history: Interactions) -> None:
     taste = taste_of(history, 6)
-    found = model.propose(model.read(taste), 30, np.empty(0, np.int64))
+    found = model.propose(model.read(taste), TRACKS, np.empty(0, np.int64))
     assert set(found.sources) <= set(SOURCES)
-    assert {"repeat", "transitions"} <= set(found.sources)
+    assert "repeat" in found.sources
+    unheard = model.propose(model.read(taste), TRACKS, taste.tracks)
+    assert len(unheard.sources)
+    assert "repeat" not in unheard.sources
+    assert not set(unheard.items.tolist()) & set(taste.tracks.tolist())
 
 
 @pytest.mark.parametrize("listener", [0, 7, 19])

@@ -1,0 +1,62 @@
+"""The shelves of a model in two stages: its best candidates, who proposed each, and the plays that each rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from models.base import NOBODY, Positions
+from models.ranking.evidence import Evidence
+from models.ranking.two_stage import Removed, TwoStage
+from serving.service.published import Snapshot
+from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Asked, Picks, Shelf
+
+
+def discover(model: TwoStage, asked: Asked) -> Picks:
+    """The best of what the listener has never touched."""
+    if not len(asked.taste.tracks):
+        return NOTHING
+    return _picks(model, asked, np.union1d(asked.barred, asked.known.touched))
+
+
+def upcoming(model: TwoStage, asked: Asked) -> Picks:
+    """The best of all but what is playing: what others went on with, and what the listener comes back to."""
+    taste = asked.taste
+    if taste.current is None and not len(taste.tracks):
+        return NOTHING
+    return _picks(model, asked, asked.barred if taste.current is None else np.union1d(asked.barred, taste.current))
+
+
+def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
+    evidence = model.read(asked.taste)
+    best = model.propose(evidence, asked.pool, barred)
+    source_of = dict(zip(best.items.tolist(), best.sources, strict=True))
+    items, scores = asked.chosen(best.items, best.scores)
+    sources = tuple(source_of[item] for item in items.tolist())
+    return Picks(items, scores, sources, _cites(model, evidence, asked, items))
+
+
+def _cites(model: TwoStage, evidence: Evidence, asked: Asked, items: Positions) -> tuple[tuple[int, ...], ...]:
+    """Plays whose removal, computed again, lowers the item's score. Without the current one the last but one is."""
+    known = asked.known
+    removals = [
+        Removed(place, known.taste.without(place, float(known.plays[place])), of)
+        for place, of in model.suspects(known.taste, items, known.plays)
+        if place != known.current_place and known.taste.tracks[place] != known.taste.current
+    ]
+    if known.taste.current is not None:
+        removals.insert(0, Removed(CURRENT, known.before_current, np.arange(len(items))))
+    found = model.cite(evidence, items, removals, CITED)
+    return tuple(tuple(place for place in row if place != NOBODY) for row in found.places.tolist())
+
+
+_TWO_STAGE: Mapping[Shelf, Callable[[TwoStage, Asked], Picks]] = {Shelf.DISCOVER: discover, Shelf.NEXT: upcoming}
+
+
+def picked(snapshot: Snapshot, shelf: Shelf, asked: Asked) -> Picks:
+    """The shelf, by the two stages where the model has them and the shelf is theirs."""
+    model = snapshot.artifact.two_stage
+    if model is None or shelf not in _TWO_STAGE:
+        return SHELVES[shelf](snapshot, asked)
+    return _TWO_STAGE[shelf](model, asked)

@@ -1,0 +1,85 @@
+"""Shelves of a model in two stages: source, reason and citations of each item, and what is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.ranking.candidates import SOURCES
+from models.ranking.training import fit_two_stage
+from models.ranking.two_stage import TwoStage
+from tests.models.ranking.listening import CONFIG, listening
+from tests.serving.house import House, artifact, track
+
+
+@pytest.fixture(scope="module")
+def model() -> TwoStage:
+    """Four albums of ten tracks, which are the genres of the house."""
+    return fit_two_stage(listening(), CONFIG)
+
+
+@pytest.fixture
+def ranked_house(tmp_path: Path, model: TwoStage) -> Iterator[House]:
+    with House(tmp_path) as made:
+        made.publish(replace(artifact(), two_stage=model))
+        yield made
+
+
+def test_next_begins_with_the_next_track_of_the_album_and_says_who_proposed_each(ranked_house: House) -> None:
+    ranked_house.listen("ada", track(3, 0), track(3, 1), track(3, 2))
+    items = ranked_house.recommend("ada", "next", limit=10)["items"]
+    assert track(3, 3) in [item["track_id"] for item in items[:2]]
+    assert {item["source"] for item in items} <= set(SOURCES)
+    assert all(item["reason"] for item in items)
+    scores = [item["score"] for item in items]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_discover_holds_nothing_that_was_touched(ranked_house: House) -> None:
+    heard = [track(1, place) for place in range(4)]
+    ranked_house.listen("ada", *heard)
+    items = ranked_house.recommend("ada", limit=10)["items"]
+    assert len(items) == 10
+    assert not set(heard) & {item["track_id"] for item in items}
+
+
+@pytest.mark.parametrize("shelf", ["discover", "next"])
+def test_a_cited_play_taken_back_lowers_the_score_or_the_item_is_gone(ranked_house: House, shelf: str) -> None:
+    ranked_house.listen("ada", track(2, 0), track(0, 4), days_ago=3)
+    ranked_house.listen("ada", track(2, 1), track(2, 2))
+    before = ranked_house.recommend("ada", shelf, limit=8)["items"]
+    checked = 0
+    for item in before:
+        for cite in item["cites"]:
+            clone = f"{item['slot']}-{cite['play_id'][:12]}"
+            ranked_house.copy("ada", clone)
+            ranked_house.take_back(clone, cite["play_id"])
+            after = {one["track_id"]: one["score"] for one in ranked_house.recommend(clone, shelf, limit=40)["items"]}
+            assert after.get(item["track_id"], float("-inf")) < item["score"]
+            checked += 1
+    assert checked
+
+
+def test_what_was_shown_is_logged_with_its_sources_and_propensities(ranked_house: House) -> None:
+    ranked_house.listen("ada", track(1, 0), track(1, 1))
+    answer = ranked_house.recommend("ada", "next", limit=5)
+    ranked_house.api.services.impressions.flush()
+    (shown,) = ranked_house.impressions()
+    assert shown.sources == [item["source"] for item in answer["items"]]
+    assert shown.propensities == [1.0] * 5
+
+
+def test_a_stranger_gets_what_many_play(ranked_house: House) -> None:
+    items = ranked_house.recommend("nobody", limit=3)["items"]
+    assert {item["source"] for item in items} == {"popularity"}
+
+
+def test_pages_never_repeat_a_track(ranked_house: House) -> None:
+    ranked_house.listen("ada", track(1, 0))
+    first = ranked_house.recommend("ada", limit=8)
+    second = ranked_house.recommend("ada", limit=8, cursor=first["next_cursor"])
+    ids = [item["track_id"] for item in first["items"] + second["items"]]
+    assert len(set(ids)) == len(ids) == 16
