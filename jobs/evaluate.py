@@ -8,6 +8,7 @@ import msgspec
 
 from jobs.candidate import Brief, CandidateFolder, history_before, split_of
 from jobs.run import JobRun
+from jobs.two_stages import tried
 from models.als import AlsModel
 from models.evaluation.run import Contestant, Evaluation, evaluate
 from models.evaluation.splits import Split
@@ -31,9 +32,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Evaluated(msgspec.Struct, frozen=True):
-    """What was measured; None where nobody has plays on both sides of the split."""
+    """What was measured; None where nobody has plays on both sides of the split, or too little to fit two stages."""
 
     measured: Measured | None
+    two_stage: dict[str, Any] | None = None
 
 
 def main(run: JobRun) -> None:
@@ -49,7 +51,10 @@ def main(run: JobRun) -> None:
         folder.write("evaluation", Evaluated(None))
         return
     measured = _measured(folder, brief, split, evaluation)
-    folder.write("evaluation", Evaluated(measured))
+    figures = tried(run, brief)
+    folder.write("evaluation", Evaluated(measured, figures))
+    if figures is not None:
+        run.tally.facts["two-stage hit@20"] = round(figures["hit@20"], 4)
     run.tally.read += len(split.cases)
     run.tally.facts[METRIC] = round(sum(measured.candidate) / len(measured.candidate), 4)
 

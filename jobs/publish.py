@@ -6,15 +6,17 @@ from typing import Any
 
 from jobs.als_engines import fit
 from jobs.candidate import Brief, CandidateFolder, CandidateStale
-from jobs.evaluate import Evaluated, Measured
+from jobs.evaluate import Evaluated
 from jobs.gate import Decision
 from jobs.model_card import card_name, model_card
 from jobs.run import JobRun, StepRefused
 from jobs.serving_rows import write_rows
 from jobs.training_data import TrainingData, training_data
+from jobs.two_stages import fitted, sessions_before
 from models.als import AlsConfig
 from models.artifact import Artifact, artifact_sha256
 from models.popularity import fit_popularity
+from models.ranking.two_stage import TwoStage
 from models.registry import Registry
 from models.repeat import fit_repeat
 from models.transitions import TransitionsConfig, fit_transitions
@@ -28,8 +30,8 @@ def main(run: JobRun) -> None:
     decision = folder.read("verdict", Decision, "gate")
     if not decision.passed:
         raise StepRefused("the gate has refused this candidate: " + " ".join(decision.reasons))
-    measured = folder.read("evaluation", Evaluated, "evaluate").measured
-    artifact = _artifact(run, brief, measured)
+    evaluated = folder.read("evaluation", Evaluated, "evaluate")
+    artifact = _artifact(run, brief, evaluated)
     rows = run.wiring.open_rows()
     try:
         run.tally.written += write_rows(run, rows)
@@ -43,13 +45,13 @@ def main(run: JobRun) -> None:
     card.write_text(model_card(run.lake, registry, version), encoding="utf-8")
 
 
-def _artifact(run: JobRun, brief: Brief, measured: Measured | None) -> Artifact:
+def _artifact(run: JobRun, brief: Brief, evaluated: Evaluated) -> Artifact:
     made_as_of = run.lake.commit_metadata(FEATURES_MATRIX).get("as_of")
     if made_as_of != run.as_of.isoformat():
         found = f"{FEATURES_MATRIX.name} is as of {made_as_of}, the candidate as of {run.as_of}"
         raise CandidateStale(f"{found}: another run came between; run the plan train again")
     matrix = run.lake.read(FEATURES_MATRIX)
-    data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of))
+    data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of), sessions_before(run))
     run.tally.read += matrix.num_rows
     return Artifact(
         as_of=run.as_of,
@@ -59,8 +61,9 @@ def _artifact(run: JobRun, brief: Brief, measured: Measured | None) -> Artifact:
         popularity=fit_popularity(data.interactions),
         repeat=fit_repeat(data.interactions),
         transitions=fit_transitions(data.interactions, TransitionsConfig()),
+        two_stage=fitted(data, evaluated.two_stage),
         counts=_counts(data),
-        metrics=_metrics(measured),
+        metrics=_metrics(evaluated),
     )
 
 
@@ -73,5 +76,6 @@ def _counts(data: TrainingData) -> dict[str, int]:
     }
 
 
-def _metrics(measured: Measured | None) -> dict[str, Any]:
-    return measured.figures if measured else {}
+def _metrics(evaluated: Evaluated) -> dict[str, Any]:
+    measured = evaluated.measured.figures if evaluated.measured else {}
+    return measured if evaluated.two_stage is None else {**measured, TwoStage.name: evaluated.two_stage}

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
-from models.base import Catalog, Interactions, Positions, TrackId
+from models.base import Catalog, Interactions, Positions, Sequences, TrackId
 from warehouse.rules.decay import UNIT
+from warehouse.rules.quantity import SECOND_MS
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,11 @@ class TrainingData:
     interactions: Interactions
 
 
-def training_data(matrix: pa.Table, transitions: pa.Table) -> TrainingData:
+def training_data(matrix: pa.Table, transitions: pa.Table, sessions: pa.Table | None = None) -> TrainingData:
     """Arrays from features.matrix and features.transitions; ids in order of their text, so equal rows, equal arrays.
 
-    The catalog is the tracks that somebody played; a transition from or to another is left out.
+    The catalog is the tracks that somebody played; a transition from or to another is left out, and so is a play of
+    core.sessions, which tells the order where it is given.
     """
     tracks, columns = _positions(matrix["track_id"])
     listeners, rows = _positions(matrix["listener_id"])
@@ -34,14 +36,34 @@ def training_data(matrix: pa.Table, transitions: pa.Table) -> TrainingData:
     table = csr_array((weights.astype(np.float32), (rows, columns)), shape=shape)
     popularity = np.bincount(columns, weights, minlength=len(tracks)).astype(np.float64)
     catalog = Catalog(tuple(TrackId(track) for track in tracks.to_pylist()))
-    interactions = Interactions(table, _transition_counts(transitions, tracks), popularity)
+    ordered = None if sessions is None else sequences(sessions, listeners, tracks)
+    interactions = Interactions(table, _transition_counts(transitions, tracks), popularity, ordered)
     return TrainingData(catalog, tuple(listeners.to_pylist()), interactions)
+
+
+def sequences(sessions: pa.Table, listeners: pa.Array, tracks: pa.Array) -> Sequences:
+    """The plays of core.sessions in order, of these listeners and tracks; those of one moment in order of track."""
+    who = pc.index_in(sessions["listener_id"], value_set=listeners)
+    what = pc.index_in(sessions["track_id"], value_set=tracks)
+    known = pc.and_(pc.is_valid(who), pc.is_valid(what))
+    row, track = (column.filter(known).to_numpy().astype(np.int64) for column in (who, what))
+    started_ms, opened_ms = (sessions[name].filter(known).to_numpy() for name in ("started_ms", "session_started_ms"))
+    order = np.lexsort((track, started_ms, row))
+    row, opened_ms = row[order], opened_ms[order]
+    opens = (np.diff(row, prepend=-1) != 0) | (np.diff(opened_ms, prepend=-1) != 0)
+    starts = np.searchsorted(row, np.arange(len(listeners) + 1))
+    return Sequences(starts, track[order], np.cumsum(opens), started_ms[order] / SECOND_MS)
+
+
+def distinct_ids(ids: pa.ChunkedArray) -> pa.Array:
+    """Each id once, in order of its text."""
+    distinct = pc.unique(ids)
+    return distinct.take(pc.sort_indices(distinct))
 
 
 def _positions(ids: pa.ChunkedArray) -> tuple[pa.Array, Positions]:
     """The distinct ids in order, and the place of each row's among them."""
-    distinct = pc.unique(ids)
-    distinct = distinct.take(pc.sort_indices(distinct))
+    distinct = distinct_ids(ids)
     return distinct, pc.index_in(ids, value_set=distinct).to_numpy().astype(np.int64)
 
 

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array
 
 from models.als import AlsConfig
 from models.als_training import fit_als
-from models.base import Floats, Interactions, Positions
+from models.base import Floats, Interactions, Positions, Sequences
 from models.ranking.corpus import Corpus
 from models.ranking.sparse import Lists, heaviest
 
@@ -33,10 +33,14 @@ class Plays:
     @classmethod
     def of(cls, interactions: Interactions) -> Self:
         """All plays. Raises ValueError where their order is unknown."""
-        sequences = interactions.sequences
-        if sequences is None:
+        if interactions.sequences is None:
             raise ValueError("two stages learn from plays in order; found interactions without sequences")
-        listeners = np.repeat(np.arange(interactions.listeners), np.diff(sequences.starts))
+        return cls.in_order(interactions.sequences)
+
+    @classmethod
+    def in_order(cls, sequences: Sequences) -> Self:
+        """All plays of these."""
+        listeners = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
         return cls(listeners, sequences.tracks, sequences.sessions, sequences.started_s)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Plays:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
@@ -72,11 +73,16 @@ def moments_between(plays: Plays, begins_s: float, ends_s: float) -> Positions:
 def corpus_before(plays: Plays, moment_s: float, tracks: int, config: TwoStageConfig) -> Corpus:
     """What was known of everybody when the moment came."""
     known = plays.where(plays.started_s < moment_s)
-    values = _weights(moment_s - known.started_s, config.decayed).astype(np.float32)
+    return fit_corpus(known, weights_at(known, moment_s, tracks, config), config.als)
+
+
+def weights_at(plays: Plays, moment_s: float, tracks: int, config: TwoStageConfig) -> csr_array[Any, tuple[int, int]]:
+    """What these plays weigh at the moment [listeners, tracks]."""
+    values = _weights(moment_s - plays.started_s, config.decayed).astype(np.float32)
     listeners = int(plays.listeners.max(initial=-1)) + 1
-    weights = csr_array(coo_array((values, (known.listeners, known.tracks)), shape=(listeners, tracks)))
+    weights = csr_array(coo_array((values, (plays.listeners, plays.tracks)), shape=(listeners, tracks)))
     weights.eliminate_zeros()
-    return fit_corpus(known, weights, config.als)
+    return weights
 
 
 def taste_at(plays: Plays, at: int, config: TwoStageConfig) -> Taste:

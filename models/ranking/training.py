@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scipy.sparse import csr_array
+
 from models.base import Interactions
 from models.ranking.counting import Plays, fit_corpus
 from models.ranking.features import ALS_COLUMN, NAMES
@@ -24,15 +26,20 @@ class TooLittleHistory(ValueError):
 
 def fit_two_stage(interactions: Interactions, config: TwoStageConfig) -> TwoStage:
     """Raises `TooLittleHistory`, and ValueError where the order of the plays is unknown."""
-    plays = Plays.of(interactions)
+    return fit_plays(Plays.of(interactions), interactions.weights, config)
+
+
+def fit_plays(plays: Plays, weights: csr_array, config: TwoStageConfig) -> TwoStage:
+    """The same of plays in order and the weights [listeners, tracks] that they have now. Raises `TooLittleHistory`."""
+    tracks = int(weights.shape[1])
     if not len(plays.tracks):
         raise TooLittleHistory("two stages from no play; wanted some")
-    told = pseudo_impressions(plays, interactions.tracks, config)
+    told = pseudo_impressions(plays, tracks, config)
     if len(told.sizes) < FEWEST:
         found = f"{len(told.sizes)} of {told.asked} moments found what was played next among the candidates"
         raise TooLittleHistory(f"two stages: {found}; wanted {FEWEST}")
     forest = fit_forest(told, config)
-    return TwoStage(config, fit_corpus(plays, interactions.weights, config.als), forest)
+    return TwoStage(config, fit_corpus(plays, weights, config.als), forest)
 
 
 def fit_forest(told: Impressions, config: TwoStageConfig) -> Forest:
