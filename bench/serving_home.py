@@ -13,12 +13,17 @@ import pyarrow.parquet as pq
 from models.als import AlsConfig
 from models.als_training import fit_als
 from models.artifact import Artifact
+from models.base import Catalog, TrackId
 from models.history import History
 from models.popularity import fit_popularity
+from models.ranking.counting import Plays
+from models.ranking.training import fit_plays
+from models.ranking.two_stage import TwoStageConfig
 from models.registry import Registry
 from models.repeat import fit_repeat
 from models.transitions import fit_transitions
-from warehouse.rules.quantity import DAY_MS, MINUTE_MS
+from warehouse.rules.quantity import DAY_MS, MINUTE_MS, SECOND_MS
+from warehouse.rules.sessions import opens_session
 from warehouse.stores.home import Home
 from warehouse.stores.rows import Rows
 from warehouse.stores.sqlite_rows import SqliteRows
@@ -54,14 +59,16 @@ def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list
     as_of = history.span()[1]
     known = history.known_before(as_of)
     learned = known.interactions
+    catalog = history.catalog(known.tracks)
     artifact = Artifact(
         as_of,
         None,
-        history.catalog(known.tracks),
+        catalog,
         fit_als(learned, AlsConfig(factors=64)),
         fit_popularity(learned),
         fit_repeat(learned),
         fit_transitions(learned),
+        fit_plays(_in_sessions(plays, catalog), learned.weights, TwoStageConfig(decayed=True, moments=4_000)),
     )
     Registry(home.models).publish(artifact)
     rows = store or SqliteRows(home.rows)
@@ -71,6 +78,15 @@ def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list
     rows.put_many(CATALOG, {card.track_id: msgspec.msgpack.encode(card) for card in cards}, version=1)
     rows.close()
     return sorted(bases)
+
+
+def _in_sessions(plays: PlayColumns, catalog: Catalog) -> Plays:
+    """The plays that the catalog knows, in sessions; silence runs from start to start."""
+    _, listeners = np.unique(plays.listeners, return_inverse=True)
+    silence_ms = np.diff(plays.started_ms, prepend=plays.started_ms[:1])
+    opens = (np.diff(listeners, prepend=-1) != 0) | opens_session(silence_ms)
+    tracks = np.array([catalog.position(TrackId(str(track))) for track in plays.tracks], np.int64)
+    return Plays(listeners, tracks, np.cumsum(opens), plays.started_ms / SECOND_MS)
 
 
 def _ordered(

@@ -18,9 +18,12 @@ from models.ranking.sparse import Few, Lists
 SESSION = 20  # plays of the session that are read, the latest
 LATEST = 5  # plays whose followers and likes are read
 FADES, FOLLOWERS_FADE = 0.8, 0.7  # what a play counts beside the one after it
-NEIGHBOURS = 150  # sessions that vote
+NEIGHBOURS = 100  # sessions that vote
 MATCHED = 15  # plays of the session that neighbours are looked for by
-_MATCH_FADES_AFTER, _VOTE_FADES_AFTER, _BEFORE_MATCH = 3.0, 5.0, 0.6
+_MATCH_FADES_AFTER = 3.0
+_BEFORE, _AFTER = 5, 15  # plays of a neighbour before and after the match that get votes
+_DISTANCE = np.arange(-_BEFORE, _AFTER + 1)
+_VOTES = np.exp(-np.abs(_DISTANCE) / 5.0) * np.where(_DISTANCE > 0, 1.0, 0.6)
 DECAY = 0.5  # the d of base-level activation
 AT_LEAST_S = 60.0  # an age below a minute counts as a minute
 
@@ -101,10 +104,14 @@ def alike_sessions(corpus: Corpus, plays: Positions) -> Few:
 
 
 def _votes(rows: Lists, sessions: Positions, alike: Floats, matched: Floats) -> Few:
-    places, lengths = rows.entries(sessions)
-    after = places - np.repeat(rows.starts[sessions] + matched, lengths)
-    votes = np.repeat(alike, lengths) * np.exp(-np.abs(after) / _VOTE_FADES_AFTER)
-    return Few.summed(rows.items[places], votes * np.where(after > 0, 1.0, _BEFORE_MATCH))
+    """Of the plays around the match, which alone count for anything."""
+    match = rows.starts[sessions] + matched.astype(np.int64)
+    first = np.maximum(rows.starts[sessions], match - _BEFORE)
+    lengths = np.minimum(rows.starts[sessions + 1], match + _AFTER + 1) - first
+    ends = np.cumsum(lengths)
+    places = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
+    after = places - np.repeat(match, lengths)
+    return Few.summed(rows.items[places], np.repeat(alike, lengths) * _VOTES[after + _BEFORE])
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from models.base import (
 from models.files import read_json, write_json
 from models.ranking.candidates import SOURCES, Candidates, Depth, candidates
 from models.ranking.corpus import Corpus
-from models.ranking.evidence import Evidence
+from models.ranking.evidence import Evidence, session_of
 from models.ranking.features import ALS_COLUMN, NAMES, Described, Removal, features
 from models.ranking.forest import Forest
 
@@ -146,12 +146,13 @@ class TwoStage(Model):
     def suspects(self, taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
         """Places in the taste whose latest play may speak for items, and the places of those items.
 
-        They are the current track and what ALS goes by most, which may speak for any; and the items' own plays, each of
-        which is asked about for its item alone.
+        They are the current track and what ALS goes by most outside the session, which may speak for any; and the
+        items' own plays, each of which is asked about for its item alone.
         """
         current = np.flatnonzero(taste.tracks == (NOBODY if taste.current is None else taste.current)).tolist()
         liked = self.corpus.als.explain(taste, items, plays, 1).places[:, 0]
-        each, times = np.unique(liked[liked != NOBODY], return_counts=True)
+        liked = liked[liked != NOBODY]
+        each, times = np.unique(liked[~np.isin(taste.tracks[liked], session_of(taste))], return_counts=True)
         shared = list(dict.fromkeys([*current, *each[np.lexsort((each, -times))][:LIKED_AT_MOST].tolist()]))
         in_list = {int(track): at for at, track in enumerate(items)}
         own = [place for place in np.flatnonzero(np.isin(taste.tracks, items)).tolist() if place not in shared]

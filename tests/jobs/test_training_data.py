@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.features_matrix import matrix
-from jobs.training_data import TrainingData, training_data
+from jobs.training_data import TrainingData, sequences, training_data
 from models.history import History
 from tests.jobs.tables import DAY, MONDAY, day_of, frame, rows_of
 from warehouse.rules.decay import HALF_LIFE_DAYS, HALF_LIVES, TASTE_ENTRIES, UNIT, decay_weights
@@ -117,3 +117,21 @@ def test_sparks_matrix_gives_the_arrays_that_evaluation_knows_bound_and_decay_in
     transitions = rows_of(FEATURES_TRANSITIONS, steps)
     assert max(made["weight"].to_pylist()) > UNIT
     assert_equal(training_data(made, transitions), rows_of(FEATURES_TASTE, tastes), transitions)
+
+
+def test_plays_come_in_order_of_listener_and_start_with_their_sessions_numbered() -> None:
+    rows = [
+        ("bo", "t2", 9_000, 9_000),
+        ("ada", "t2", 2_000, 1_000),
+        ("ada", "t1", 1_000, 1_000),
+        ("ada", "t1", 8_000, 8_000),
+        ("ada", "unknown", 8_500, 8_000),
+        ("nobody", "t1", 1_000, 1_000),
+    ]
+    names = ("listener_id", "track_id", "started_ms", "session_started_ms")
+    table = pa.table({name: [row[place] for row in rows] for place, name in enumerate(names)})
+    made = sequences(table, pa.array(["ada", "bo"]), pa.array(["t1", "t2"]))
+    assert made.starts.tolist() == [0, 3, 4]
+    assert made.tracks.tolist() == [0, 1, 0, 1]
+    assert made.sessions.tolist() == [1, 1, 2, 3]
+    assert made.started_s.tolist() == [1.0, 2.0, 8.0, 9.0]
