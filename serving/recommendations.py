@@ -24,7 +24,7 @@ from warehouse.events import Id
 
 MAX_LISTENERS = 100
 MAX_MANY_LIMIT = 50
-ShelfName = Annotated[Shelf, QueryParameter(description="discover, on-repeat, next or popular")]
+ShelfName = Annotated[Shelf, QueryParameter(description="discover, on-repeat, next, popular or weekly-discovery")]
 
 
 class NewQuestions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

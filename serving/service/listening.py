@@ -17,7 +17,7 @@ from serving.service.published import Snapshot
 from warehouse.events import SignalKind
 from warehouse.reading import CurrentTaste, age_days, taste_now
 from warehouse.rules.decay import UNIT, decay_weights
-from warehouse.rules.quantity import SECOND_MS
+from warehouse.rules.quantity import DAY_MS, SECOND_MS
 from warehouse.rules.sessions import opens_session
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import StoredTaste, Tastes
@@ -227,6 +227,13 @@ class Listeners:
         if len(self._kept) > KEPT:
             self._kept.clear()
         return listening
+
+    def weighed_before(self, listener_id: str, snapshot: Snapshot, day: int) -> Weighed:
+        """The plays before that day, since 1970-01-01, and all that is said by now. Raises `RowsUnavailable`."""
+        taste = self.now(listener_id).taste
+        entries = tuple(entry for entry in taste.entries if entry.day < day)
+        recent = tuple(heard for heard in taste.recent if heard.started_ms < day * DAY_MS)
+        return weighed(Listening(replace(taste, entries=entries, recent=recent)), snapshot, self._cards)
 
     def weighed(self, listener_id: str, snapshot: Snapshot) -> Weighed:
         """`now`, over a snapshot's catalog. Raises `RowsUnavailable`."""

@@ -20,7 +20,9 @@ from serving.service.reasons import Storyteller, tracks_told_of
 from serving.service.shelves import Asked, Picks, Shelf, standing_in
 from serving.service.trending import Trending
 from serving.service.two_stage_shelves import picked
+from serving.service.weekly import week_began, week_seed, weekly
 from warehouse.events import Impression
+from warehouse.rules.quantity import DAY_MS
 from warehouse.tables import EVERYWHERE
 
 CHARTS_SOURCE, TRENDING_SOURCE = "charts", "trending"
@@ -28,6 +30,7 @@ TRENDING_HOURS = 24
 _STANDS_IN = {
     Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what many play.",
     Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what many play.",
+    Shelf.WEEKLY: "Nothing that the model knows had been played when the week began, so this is what many play.",
     Shelf.NEXT: "No current track that the model knows, so this is what many play.",
 }
 _NO_MODEL_YET = "No model is published yet, so this is the newest chart."
@@ -104,9 +107,12 @@ class Recommender:
             if question.cursor
             else np.empty(0, np.int64)
         )
-        known = self._listeners.weighed(question.listener_id, snapshot)
+        known, monday = self._known(question, snapshot)
         excluded = in_order(positions_of(question.excluded, snapshot, self._cards).values())
-        picks, reason = _picked(snapshot, known, question, before, np.union1d(known.unwanted, excluded))
+        barred = np.union1d(known.unwanted, excluded)
+        picks, reason = _picked(
+            snapshot, known, question, before, barred, lambda asked: self._weekly(snapshot, asked, question, monday)
+        )
         shown = np.concatenate([before, picks.items])
         more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
         impression_id = self._new_id()
@@ -120,6 +126,21 @@ class Recommender:
             after(bound, shown) if more else None,
             *self._arm(question.listener_id),
         )
+
+    def _known(self, question: Question, snapshot: Snapshot) -> tuple[Weighed, int]:
+        """The listener as the shelf takes them, and the day on which this week began."""
+        monday = week_began(self._clock() // DAY_MS)
+        if question.shelf is Shelf.WEEKLY:
+            return self._listeners.weighed_before(question.listener_id, snapshot, monday), monday
+        return self._listeners.weighed(question.listener_id, snapshot), monday
+
+    def _weekly(self, snapshot: Snapshot, asked: Asked, question: Question, monday: int) -> Picks:
+        def artists(items: Positions) -> list[str | None]:
+            ids = snapshot.ids(items)
+            cards = self._cards.of(ids)
+            return [cards[track_id].artist for track_id in ids]
+
+        return weekly(snapshot, asked, week_seed(question.listener_id, monday), artists)
 
     def _items(self, snapshot: Snapshot, known: Weighed, picks: Picks, impression_id: str) -> tuple[Item, ...]:
         cards = self._cards.of(tracks_told_of(snapshot, known, picks))
@@ -203,15 +224,20 @@ class Recommender:
 
 
 def _picked(
-    snapshot: Snapshot, known: Weighed, question: Question, before: Positions, barred: Positions
+    snapshot: Snapshot,
+    known: Weighed,
+    question: Question,
+    before: Positions,
+    barred: Positions,
+    of_week: Callable[[Asked], Picks],
 ) -> tuple[Picks, str | None]:
     """The shelf's picks, none shown `before` or `barred`; where it has nothing to go by, what many play, and why."""
     count = min(question.limit, PAGED_ITEMS - len(before))
     asked = Asked(known, np.union1d(before, barred), count, question.seed)
-    picks = picked(snapshot, question.shelf, asked)
+    picks = of_week(asked) if question.shelf is Shelf.WEEKLY else picked(snapshot, question.shelf, asked)
     if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
         return picks, None
-    heard = known.touched if question.shelf is Shelf.DISCOVER else np.empty(0, np.int64)
+    heard = known.touched if question.shelf in (Shelf.DISCOVER, Shelf.WEEKLY) else np.empty(0, np.int64)
     stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed)
     return standing_in(snapshot, stands_in), _STANDS_IN.get(question.shelf)
 

@@ -25,6 +25,7 @@ class Shelf(StrEnum):
     ON_REPEAT = "on-repeat"
     NEXT = "next"
     POPULAR = "popular"
+    WEEKLY = "weekly-discovery"
 
 
 @dataclass(frozen=True)

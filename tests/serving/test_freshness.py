@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.serving.house import EACH, GENRES, House, track
+from models.ranking.training import fit_two_stage
+from tests.models.ranking.listening import CONFIG, listening
+from tests.serving.house import EACH, GENRES, House, artifact, track
 
 SHELVES = ("discover", "on-repeat", "next", "popular")
 
@@ -73,6 +76,13 @@ def one_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         yield house
 
 
+@pytest.fixture(scope="module")
+def ranked_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with House(tmp_path_factory.mktemp("ranked")) as house:
+        house.publish(replace(artifact(), two_stage=fit_two_stage(listening(), CONFIG)))
+        yield house
+
+
 names = count()
 
 
@@ -82,7 +92,19 @@ def test_without_a_play_that_it_cites_an_item_scores_lower_or_is_gone(
     one_house: House, told: list[tuple[int, int, int, int]], seed: int | None
 ) -> None:
     """For every item of every shelf and each play that it cites, on a copy of the listener each time."""
-    house, listener = one_house, f"ada {next(names)}"
+    assert_citations_hold(one_house, told, seed)
+
+
+@settings(max_examples=20, deadline=None)
+@given(told=st.lists(plays, min_size=1, max_size=8), seed=st.sampled_from([None, 11]))
+def test_without_a_play_that_it_cites_an_item_of_two_stages_scores_lower_or_is_gone(
+    ranked_house: House, told: list[tuple[int, int, int, int]], seed: int | None
+) -> None:
+    assert_citations_hold(ranked_house, told, seed)
+
+
+def assert_citations_hold(house: House, told: list[tuple[int, int, int, int]], seed: int | None) -> None:
+    listener = f"ada {next(names)}"
     query: dict[str, int] = {"limit": 200} if seed is None else {"limit": 200, "seed": seed}
     for genre, place, days_ago, played_ms in told:
         house.later(2)  # plays of one track that begin within a minute are one play told twice
