@@ -51,6 +51,23 @@ class Recommendations(msgspec.Struct, frozen=True, gc=False):
     arm: str | None = None
 
 
+class MixAnswer(msgspec.Struct, frozen=True, gc=False):
+    """One part of a taste, named by the artists that weigh most in it; null where none of them is known."""
+
+    name: str | None
+    impression_id: str
+    items: tuple[Item, ...]
+
+
+class MixesAnswer(msgspec.Struct, frozen=True, gc=False):
+    """Daily mixes, the heaviest part first; none where too little is known to part it, and `reason` says so."""
+
+    listener_id: str
+    model_version: str | None
+    mixes: tuple[MixAnswer, ...]
+    reason: str | None
+
+
 class ManyRecommendations(msgspec.Struct, frozen=True, gc=False):
     """An answer for each listener asked about, in that order."""
 

@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter, RawBody
 
 from serving.access import Access
-from serving.answers import ManyRecommendations, Recommendations
+from serving.answers import ManyRecommendations, MixesAnswer, Recommendations
 from serving.caching import FRESH
 from serving.documented import problems
 from serving.parameters import MAX_EXCLUDED, MAX_LIMIT, Cursor, Exclude, Limit, Seed, decoder, excluded_ids, path_id
@@ -78,6 +78,19 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
         who = path_id(listener_id, "listener_id")
         return await answered(Question(who, shelf, limit, seed, excluded_ids(exclude), cursor))
 
+    @get(
+        "/v1/listeners/{listener_id:str}/mixes",
+        guards=[access.guard],
+        response_headers=FRESH,
+        responses=problems(400, 401, 403, 503),
+        summary="Daily mixes of a listener",
+        tags=["recommendations"],
+        sync_to_thread=False,
+    )
+    def mixes(listener_id: FromPath[str], limit: Limit = 30) -> MixesAnswer:
+        """The parts of a taste, each named by its artists, with own tracks and new ones in turn."""
+        return recommender.mixes(path_id(listener_id, "listener_id"), limit)
+
     @post(
         "/v1/recommendations",
         status_code=200,
@@ -96,7 +109,7 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
             await asyncio.sleep(0)  # others are answered in between
         return ManyRecommendations(tuple(answers))
 
-    return [recommendations, many]
+    return [recommendations, mixes, many]
 
 
 __all__ = ["MAX_LIMIT", "NewQuestions", "recommendation_routes"]

@@ -10,10 +10,13 @@ import numpy as np
 
 from models.base import Positions
 from models.experiments.assignment import Experiment, assigned
-from serving.answers import Item, Recommendations
+from models.ranking.mixes import mix_name
+from serving.answers import Item, MixAnswer, MixesAnswer, Recommendations
 from serving.service.cards import Cards
 from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
 from serving.service.listening import Listeners, Weighed, in_order, positions_of
+from serving.service.mixing import SHELF as MIX_SHELF
+from serving.service.mixing import Mixed, mixed
 from serving.service.ports import Charts, Clock
 from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
@@ -33,6 +36,7 @@ _STANDS_IN = {
     Shelf.WEEKLY: "Nothing that the model knows had been played when the week began, so this is what many play.",
     Shelf.NEXT: "No current track that the model knows, so this is what many play.",
 }
+_NO_MIX_YET = "Too little has been played that the model knows to part it into mixes."
 _NO_MODEL_YET = "No model is published yet, so this is the newest chart."
 _NO_CHART_YET = "No model is published yet and no chart made, so this is what everybody played most in the last day."
 _OF_CHART = "Number {rank} of the newest chart; no play of yours brought it."
@@ -99,6 +103,25 @@ class Recommender:
         if answer.items:
             self._shown(self._impression(answer, question.seed))
         return answer
+
+    def mixes(self, listener_id: str, length: int) -> MixesAnswer:
+        """The listener's daily mixes. Raises `RowsUnavailable`."""
+        snapshot = self._published.snapshot
+        if snapshot is None:
+            return MixesAnswer(listener_id, None, (), _NO_MIX_YET)
+        known = self._listeners.weighed(listener_id, snapshot)
+        mixes = tuple(self._mix(listener_id, snapshot, known, one) for one in mixed(snapshot, known, length))
+        return MixesAnswer(listener_id, snapshot.version, mixes, None if mixes else _NO_MIX_YET)
+
+    def _mix(self, listener_id: str, snapshot: Snapshot, known: Weighed, mix: Mixed) -> MixAnswer:
+        impression_id = self._new_id()
+        items = self._items(snapshot, known, mix.picks, impression_id)
+        ids = snapshot.ids(known.taste.tracks[mix.places])
+        cards = self._cards.of(ids)
+        name = mix_name([cards[track_id].artist for track_id in ids], known.taste.weights[mix.places])
+        answer = Recommendations(listener_id, MIX_SHELF, snapshot.version, impression_id, items, None, None)
+        self._shown(self._impression(answer, None))
+        return MixAnswer(name, impression_id, items)
 
     def _from_model(self, question: Question, snapshot: Snapshot) -> Recommendations:
         bound = Bound(question.listener_id, question.shelf, question.seed, snapshot.version)
