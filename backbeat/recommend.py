@@ -41,7 +41,8 @@ def recommend(
 
     Args:
         listener: Whom.
-        shelf: discover (not heard yet), on-repeat, next (after the last track) or popular.
+        shelf: discover (not heard yet), on-repeat, next (after the last track), popular or
+            weekly-discovery.
         n: How many tracks.
         seed: Vary the order, the same way each time.
         json: One JSON document on one line, as the API answers.
