@@ -22,6 +22,10 @@ Body = TypeVar("Body")
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
 Cursor = Annotated[str | None, QueryParameter(max_length=MAX_CURSOR, description="`next_cursor` of the page before")]
 Seed = Annotated[int | None, QueryParameter(ge=0, lt=2**53, description="varies the order, the same way each time")]
+Explore = Annotated[
+    float | None,
+    QueryParameter(gt=0, le=10, description="draws the list, the more freely the higher; propensities are logged"),
+]
 Exclude = Annotated[
     list[str] | None,
     QueryParameter(description="tracks to leave out: repeated, or separated by commas; 500 at most"),

@@ -15,7 +15,18 @@ from serving.access import Access
 from serving.answers import ManyRecommendations, MixesAnswer, Recommendations
 from serving.caching import FRESH
 from serving.documented import problems
-from serving.parameters import MAX_EXCLUDED, MAX_LIMIT, Cursor, Exclude, Limit, Seed, decoder, excluded_ids, path_id
+from serving.parameters import (
+    MAX_EXCLUDED,
+    MAX_LIMIT,
+    Cursor,
+    Exclude,
+    Explore,
+    Limit,
+    Seed,
+    decoder,
+    excluded_ids,
+    path_id,
+)
 from serving.problems import Fault, Refused, invalid
 from serving.service.cursors import CursorBroken, CursorStale
 from serving.service.recommending import Question, Recommender
@@ -73,10 +84,11 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
         cursor: Cursor = None,
         seed: Seed = None,
         exclude: Exclude = None,
+        explore: Explore = None,
     ) -> Recommendations:
         """One shelf, each track with its reason and the plays that it cites."""
         who = path_id(listener_id, "listener_id")
-        return await answered(Question(who, shelf, limit, seed, excluded_ids(exclude), cursor))
+        return await answered(Question(who, shelf, limit, seed, excluded_ids(exclude), cursor, explore))
 
     @get(
         "/v1/listeners/{listener_id:str}/mixes",

@@ -76,4 +76,4 @@ def explored(scores: Floats, k: int, temperature: float, random: np.random.Gener
     places = np.argsort(-(logits + random.gumbel(size=len(scores))), kind="stable")
     ordered = logits[places]
     beneath = np.logaddexp.accumulate(ordered[::-1])[::-1]  # of the slot's own item and all that come after it
-    return Explored(places[:k], np.exp(ordered - beneath)[:k])
+    return Explored(places[:k], np.maximum(np.exp(ordered - beneath)[:k], np.finfo(np.float64).tiny))

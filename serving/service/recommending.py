@@ -46,7 +46,10 @@ _NOTHING_YET = "No model is published yet, and there is no chart to stand in."
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked for one listener. `excluded` are track ids, `cursor` goes on after an earlier page."""
+    """What is asked for one listener. `excluded` are track ids, `cursor` goes on after an earlier page.
+
+    `explore` is the temperature at which the list is drawn; without one nothing is.
+    """
 
     listener_id: str
     shelf: Shelf = Shelf.DISCOVER
@@ -54,6 +57,10 @@ class Question:
     seed: int | None = None
     excluded: tuple[str, ...] = ()
     cursor: str | None = None
+    explore: float | None = None
+
+
+Chances = list[float] | None  # of each slot to show what it shows, given those above; None where nobody knows
 
 
 class StandIn(NamedTuple):
@@ -99,9 +106,12 @@ class Recommender:
     def answer(self, question: Question) -> Recommendations:
         """The shelf. Raises `RowsUnavailable`, `CursorBroken` and `CursorStale`."""
         snapshot = self._published.snapshot
-        answer = self._without_model(question) if snapshot is None else self._from_model(question, snapshot)
+        if snapshot is None:
+            answer, chances = self._without_model(question), _certain(question)
+        else:
+            answer, chances = self._from_model(question, snapshot)
         if answer.items:
-            self._shown(self._impression(answer, question.seed))
+            self._shown(self._impression(answer, chances))
         return answer
 
     def mixes(self, listener_id: str, length: int) -> MixesAnswer:
@@ -120,10 +130,10 @@ class Recommender:
         cards = self._cards.of(ids)
         name = mix_name([cards[track_id].artist for track_id in ids], known.taste.weights[mix.places])
         answer = Recommendations(listener_id, MIX_SHELF, snapshot.version, impression_id, items, None, None)
-        self._shown(self._impression(answer, None))
+        self._shown(self._impression(answer, [1.0] * len(items)))
         return MixAnswer(name, impression_id, items)
 
-    def _from_model(self, question: Question, snapshot: Snapshot) -> Recommendations:
+    def _from_model(self, question: Question, snapshot: Snapshot) -> tuple[Recommendations, Chances]:
         bound = Bound(question.listener_id, question.shelf, question.seed, snapshot.version)
         before = (
             shown_before(question.cursor, bound, len(snapshot.artifact.catalog.ids))
@@ -139,7 +149,7 @@ class Recommender:
         shown = np.concatenate([before, picks.items])
         more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
         impression_id = self._new_id()
-        return Recommendations(
+        answer = Recommendations(
             question.listener_id,
             question.shelf,
             snapshot.version,
@@ -149,6 +159,7 @@ class Recommender:
             after(bound, shown) if more else None,
             *self._arm(question.listener_id),
         )
+        return answer, _certain(question) if picks.propensities is None else picks.propensities.tolist()
 
     def _known(self, question: Question, snapshot: Snapshot) -> tuple[Weighed, int]:
         """The listener as the shelf takes them, and the day on which this week began."""
@@ -230,8 +241,8 @@ class Recommender:
         places = [(rank, track_id, bounds.plays) for rank, (track_id, bounds) in enumerate(tracks, 1)]
         return StandIn(TRENDING_SOURCE, places, _OF_TRENDS, _NO_CHART_YET)
 
-    def _impression(self, answer: Recommendations, seed: int | None) -> Impression:
-        """What is logged. A shelf is certain of what it shows; how likely its seed was, only the caller knows."""
+    def _impression(self, answer: Recommendations, chances: Chances) -> Impression:
+        """What is logged."""
         return Impression(
             listener_id=answer.listener_id,
             received_ms=self._clock(),
@@ -240,10 +251,15 @@ class Recommender:
             model_version=answer.model_version or NO_MODEL,
             track_ids=[item.track_id for item in answer.items],
             sources=[item.source for item in answer.items],
-            propensities=[1.0] * len(answer.items) if seed is None else None,
+            propensities=None if chances is None else chances[: len(answer.items)],
             experiment=answer.experiment,
             arm=answer.arm,
         )
+
+
+def _certain(question: Question) -> Chances:
+    """A shelf is certain of what it shows; how likely its seed was, only the caller knows."""
+    return None if question.seed is not None else [1.0] * question.limit
 
 
 def _picked(
@@ -256,12 +272,12 @@ def _picked(
 ) -> tuple[Picks, str | None]:
     """The shelf's picks, none shown `before` or `barred`; where it has nothing to go by, what many play, and why."""
     count = min(question.limit, PAGED_ITEMS - len(before))
-    asked = Asked(known, np.union1d(before, barred), count, question.seed)
+    asked = Asked(known, np.union1d(before, barred), count, question.seed, question.explore)
     picks = of_week(asked) if question.shelf is Shelf.WEEKLY else picked(snapshot, question.shelf, asked)
     if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
         return picks, None
     heard = known.touched if question.shelf in (Shelf.DISCOVER, Shelf.WEEKLY) else np.empty(0, np.int64)
-    stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed)
+    stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed, question.explore)
     return standing_in(snapshot, stands_in), _STANDS_IN.get(question.shelf)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
 from models.base import NOBODY, Floats, Positions, Taste, TrackPosition
+from models.ranking.rerank import explored
 from serving.service.listening import Weighed
 from serving.service.published import Snapshot
 
@@ -32,30 +34,39 @@ class Shelf(StrEnum):
 class Picks:
     """Tracks by position, best first: `sources` [items] name the model of each.
 
-    `cites` [items] are places in the taste, or `CURRENT`.
+    `cites` [items] are places in the taste, or `CURRENT`; `propensities` [items] are there where the list was drawn.
     """
 
     items: Positions
     scores: Floats
     sources: tuple[str, ...]
     cites: tuple[tuple[int, ...], ...]
-
-    def first(self, count: int) -> Picks:
-        """At most that many."""
-        return Picks(self.items[:count], self.scores[:count], self.sources[:count], self.cites[:count])
+    propensities: Floats | None = None
 
 
 NOTHING = Picks(np.empty(0, np.int64), np.empty(0, np.float64), (), ())
 
 
+class Chosen(NamedTuple):
+    """What a shelf shows, and how likely each slot was to show it, given those above, where it was drawn."""
+
+    items: Positions
+    scores: Floats
+    propensities: Floats | None
+
+
 @dataclass(frozen=True)
 class Asked:
-    """One shelf's question: how many, none of `barred`, and in which order among the near-equal."""
+    """One shelf's question: how many, none of `barred`, and in which order among the near-equal.
+
+    With a `temperature`, in standard deviations of the candidates' scores, the list is drawn, by the seed.
+    """
 
     known: Weighed
     barred: Positions
     count: int
     seed: int | None
+    temperature: float | None = None
 
     @property
     def taste(self) -> Taste:
@@ -64,15 +75,19 @@ class Asked:
     @property
     def pool(self) -> int:
         """How many candidates to draw: with a seed more than are shown, so that it has something to choose from."""
-        return self.count if self.seed is None else 2 * self.count + 20
+        return self.count if self.seed is None and self.temperature is None else 2 * self.count + 20
 
-    def chosen(self, items: Positions, scores: Floats) -> tuple[Positions, Floats]:
-        """The first `count` by score, each nudged by the seed where there is one."""
+    def chosen(self, items: Positions, scores: Floats) -> Chosen:
+        """The first `count` by score, each nudged by the seed where there is one; or drawn, where that is asked."""
+        if self.temperature is not None and len(items):
+            scale = self.temperature * (float(np.std(scores)) or 1.0)
+            drawn = explored(scores, self.count, scale, np.random.default_rng(self.seed))
+            return Chosen(items[drawn.places], scores[drawn.places], drawn.propensities)
         if self.seed is not None:
             nudged = scores + np.abs(scores) * SEEDED_SHARE * noise(self.seed, items)
             order = np.lexsort((items, -nudged))
             items, scores = items[order], scores[order]
-        return items[: self.count], scores[: self.count]
+        return Chosen(items[: self.count], scores[: self.count], None)
 
 
 def discover(snapshot: Snapshot, asked: Asked) -> Picks:
@@ -83,27 +98,27 @@ def discover(snapshot: Snapshot, asked: Asked) -> Picks:
     barred = np.union1d(asked.barred, asked.known.touched)
     vector = als.fold_in(taste)
     found = als.index.best(vector, asked.pool, barred)
-    items, scores = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
+    items, scores, chances = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
     cites = _places(als.explain(taste, items, asked.known.plays, CITED).places)
     spoken_for = (places if score > 0 else () for places, score in zip(cites, scores.tolist(), strict=True))
-    return Picks(items, scores, (als.name,) * len(items), tuple(spoken_for))
+    return Picks(items, scores, (als.name,) * len(items), tuple(spoken_for), chances)
 
 
 def on_repeat(snapshot: Snapshot, asked: Asked) -> Picks:
     """The tracks that weigh most in the listener's own taste."""
     repeat = snapshot.artifact.repeat
     found = repeat.recommend(asked.taste, asked.pool, asked.barred)
-    items, scores = asked.chosen(found.items, repeat.scores(asked.taste, found.items))
+    items, scores, chances = asked.chosen(found.items, repeat.scores(asked.taste, found.items))
     citations = repeat.explain(asked.taste, items, asked.known.plays, 1)
-    return Picks(items, scores, (repeat.name,) * len(items), _places(citations.places))
+    return Picks(items, scores, (repeat.name,) * len(items), _places(citations.places), chances)
 
 
 def popular(snapshot: Snapshot, asked: Asked) -> Picks:
     """What everybody plays. It rests on no play of the listener's."""
     popularity = snapshot.artifact.popularity
     pool = popularity.best_but(asked.pool, asked.barred)
-    items, scores = asked.chosen(pool, popularity.scores(asked.taste, pool))
-    return Picks(items, scores, (popularity.name,) * len(items), ((),) * len(items))
+    items, scores, chances = asked.chosen(pool, popularity.scores(asked.taste, pool))
+    return Picks(items, scores, (popularity.name,) * len(items), ((),) * len(items), chances)
 
 
 def standing_in(snapshot: Snapshot, asked: Asked) -> Picks:
@@ -128,12 +143,12 @@ def upcoming(snapshot: Snapshot, asked: Asked) -> Picks:
     scores = transitions.scores(taste, followers)
     best = np.lexsort((followers, -scores))[: asked.pool]
     filled = _als_fill(snapshot, taste, np.union1d(barred, followers), asked.pool - len(best))
-    items, kept = asked.chosen(
+    items, kept, chances = asked.chosen(
         np.concatenate([followers[best], filled]),
         np.concatenate([scores[best], _upcoming_scores(snapshot, taste, filled)]),
     )
     names = np.where(np.isin(items, followers), transitions.name, snapshot.artifact.als.name)
-    return Picks(items, kept, tuple(names.tolist()), _upcoming_cites(snapshot, asked, items, kept))
+    return Picks(items, kept, tuple(names.tolist()), _upcoming_cites(snapshot, asked, items, kept), chances)
 
 
 def _followers(snapshot: Snapshot, current: TrackPosition | None) -> Positions:

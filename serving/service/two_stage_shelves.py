@@ -32,9 +32,9 @@ def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
     evidence = model.read(asked.taste)
     best = model.propose(evidence, asked.pool, barred)
     source_of = dict(zip(best.items.tolist(), best.sources, strict=True))
-    items, scores = asked.chosen(best.items, best.scores)
+    items, scores, chances = asked.chosen(best.items, best.scores)
     sources = tuple(source_of[item] for item in items.tolist())
-    return Picks(items, scores, sources, _cites(model, evidence, asked, items))
+    return Picks(items, scores, sources, _cites(model, evidence, asked, items), chances)
 
 
 def _cites(model: TwoStage, evidence: Evidence, asked: Asked, items: Positions) -> tuple[tuple[int, ...], ...]:

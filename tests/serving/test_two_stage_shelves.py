@@ -72,6 +72,22 @@ def test_what_was_shown_is_logged_with_its_sources_and_propensities(ranked_house
     assert shown.propensities == [1.0] * 5
 
 
+@pytest.mark.parametrize("shelf", ["discover", "next", "on-repeat", "popular"])
+def test_a_list_that_explores_is_drawn_and_logs_how_likely_each_slot_was(ranked_house: House, shelf: str) -> None:
+    ranked_house.listen("ada", *(track(1, place) for place in range(6)))
+    lists = []
+    for seed in (1, 1, 2, 3):
+        answer = ranked_house.recommend("ada", shelf, limit=4, explore=2.0, seed=seed)
+        lists.append([item["track_id"] for item in answer["items"]])
+    assert lists[0] == lists[1]
+    assert len({tuple(one) for one in lists}) > 1
+    ranked_house.api.services.impressions.flush()
+    for shown in ranked_house.impressions():
+        assert shown.propensities is not None
+        assert len(shown.propensities) == len(shown.track_ids)
+        assert all(0 < chance < 1 for chance in shown.propensities)
+
+
 def test_a_stranger_gets_what_many_play(ranked_house: House) -> None:
     items = ranked_house.recommend("nobody", limit=3)["items"]
     assert {item["source"] for item in items} == {"popularity"}
