@@ -91,6 +91,7 @@ def test_the_openapi_document_names_every_route_and_body(house: House) -> None:
     assert {path for path in document["paths"] if path.startswith("/v1")} == {
         "/v1/listeners/{listener_id}/recommendations",
         "/v1/listeners/{listener_id}/taste",
+        "/v1/listeners/{listener_id}/mixes",
         "/v1/listeners/{listener_id}/plays",
         "/v1/listeners/{listener_id}/outcomes",
         "/v1/listeners/{listener_id}/now",
