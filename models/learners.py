@@ -128,6 +128,11 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("content", "models.content:fit_content", "models.content:ContentConfig"),
         Learner("als-content", "models.content:fit_als_content", "models.content:AlsContentConfig"),
         Learner("two-stage", "models.ranking.training:fit_two_stage", "models.ranking.two_stage:TwoStageConfig"),
+        Learner("ease", "models.ease:fit_ease", "models.ease:EaseConfig"),
+        Learner("sparse-ease", "models.sparse_ease:fit_sparse_ease", "models.sparse_ease:SparseEaseConfig"),
+        Learner("item-knn", "models.item_knn:fit_item_knn", "models.item_knn:ItemKnnConfig"),
+        Learner("gf-cf", "models.graph_filter:fit_graph_filter", "models.graph_filter:GraphFilterConfig"),
+        Learner("bspm", "models.bspm:fit_bspm", "models.bspm:BspmConfig"),
     )
 }
 
