@@ -1,13 +1,16 @@
 """Implicit ALS: tracks and listeners as vectors whose inner product says how much a listener is into a track.
 
 **The loss**, said once for every engine that fits it (Hu, Koren and Volinsky 2008, "Collaborative Filtering for
-Implicit Feedback Datasets"; the power of n is Zhou et al. 2008's weighted regularisation):
+Implicit Feedback Datasets"; the power of n is Zhou et al. 2008's weighted regularisation, the rest of its base is
+Rendle et al. 2021's, "Revisiting the Performance of iALS on Item Recommendation Benchmarks"):
 
     sum over all pairs (u, i) of  c_ui (p_ui - x_u . y_i)^2
-        + lambda * (sum over u of n_u^nu |x_u|^2  +  sum over i of n_i^nu |y_i|^2)
+        + lambda * (sum over u of (n_u + w I)^nu |x_u|^2  +  sum over i of (n_i + w U)^nu |y_i|^2)
 
 with r the decayed plays of a pair, p = 1 where r > 0 and else 0, c = 1 + alpha r, n the number of positive r of a row,
-and nu 0 or 1. `implicit` optimises nu = 0, Spark MLlib nu = 1, see `models.als_training`; both end in this model.
+nu from 0 to 1, w what a pair without a play counts beside one with, and U listeners of I tracks. `implicit` optimises
+nu = 0, Spark MLlib nu = 1 and w = 0, see `models.als_training`; both end in this model. With r of 0 and 1, Rendle's
+loss of alpha0 and lambda ranks as this one of alpha = 1 / alpha0, w = alpha0 and lambda (1 + alpha).
 
 The model keeps the tracks' vectors and their Gram matrix, and no listener: a taste is folded in when it is asked about.
 """
@@ -40,7 +43,7 @@ from models.base import (
 )
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
 from models.retrieval import InnerProducts
-from models.search_space import one_of, ranged
+from models.search_space import ranged
 
 CANDIDATES = 256  # tracks of a long history, by what they contribute, whose removal is recomputed
 NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
@@ -48,14 +51,15 @@ NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
 
 @dataclass(frozen=True)
 class AlsConfig:
-    """What the loss is and how long to descend it. `frequency_exponent` is the loss's nu, 0 or 1."""
+    """What the loss is and how long to descend it: `frequency_exponent` is its nu, `unobserved_weight` its w."""
 
     factors: int = ranged(64, 16, 256, log=True)
     regularisation: float = ranged(5.0, 0.01, 100.0, log=True)
-    alpha: float = ranged(100.0, 1.0, 1000.0, log=True)
+    alpha: float = ranged(100.0, 0.3, 1000.0, log=True)
     iterations: int = ranged(10, 4, 20)
-    frequency_exponent: int = one_of(1, 0, 1)
+    frequency_exponent: float = ranged(1.0, 0.0, 1.0)
     seed: int = 7
+    unobserved_weight: float = ranged(0.0, 0.0, 0.1)
 
     def __post_init__(self) -> None:
         if self.factors < 1 or self.iterations < 1:
@@ -63,12 +67,14 @@ class AlsConfig:
         if not (self.regularisation > 0 and self.alpha > 0):
             found = f"regularisation {self.regularisation} and alpha {self.alpha}"
             raise ValueError(f"ALS with {found}; wanted both above 0, or a taste has no one vector")
-        if self.frequency_exponent not in (0, 1):
-            raise ValueError(f"ALS with frequency_exponent {self.frequency_exponent}; wanted 0 or 1")
+        if not 0 <= self.frequency_exponent <= 1:
+            raise ValueError(f"ALS with frequency_exponent {self.frequency_exponent}; wanted 0 to 1")
+        if not 0 <= self.unobserved_weight <= 1:
+            raise ValueError(f"ALS with unobserved_weight {self.unobserved_weight}; wanted 0 to 1")
 
-    def penalty(self, positives: int) -> float:
-        """What a row of `positives` interactions pays for its length: lambda n^nu."""
-        return self.regularisation * float(positives**self.frequency_exponent)
+    def penalty(self, positives: int, others: int) -> float:
+        """What a row of `positives` among `others` pays for its length: lambda (n + w others)^nu."""
+        return self.regularisation * float((positives + self.unobserved_weight * others) ** self.frequency_exponent)
 
 
 @dataclass(frozen=True)
@@ -181,10 +187,10 @@ class AlsModel(Model):
         return self.vectors[taste.tracks].astype(np.float64), self.config.alpha * taste.weights
 
     def _equations(self, heard: Floats, extra: Floats, positives: int) -> Floats:
-        """Y'Y + Y_S' diag(c - 1) Y_S + lambda n^nu I, [factors, factors], in Fortran's order (it is symmetric)."""
+        """Y'Y + Y_S' diag(c - 1) Y_S + penalty I, [factors, factors], in Fortran's order (it is symmetric)."""
         equations = (heard.T @ (heard * extra[:, None])).T
         equations += self.gram
-        equations.ravel(order="K")[:: self.config.factors + 1] += self.config.penalty(positives)
+        equations.ravel(order="K")[:: self.config.factors + 1] += self.config.penalty(positives, self.tracks)
         return equations
 
 

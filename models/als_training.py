@@ -1,7 +1,7 @@
 """Fitting implicit ALS: through `implicit` on one machine, and out of Spark MLlib's factors from many.
 
 Both optimise the loss that `models.als` states. `implicit` takes the confidence 1 + alpha r as its data, weighs it by
-its own alpha of 1, and knows nu = 0 only; for nu = 1 its exact kernel is driven over groups of rows with equal n.
+its own alpha of 1, and knows nu = 0 only; for any other its exact kernel is driven over groups of rows with equal n.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ def from_mllib(ids: Positions, features: npt.NDArray[np.floating], tracks: int, 
     """The model of Spark MLlib's item factors: `ids` [rows] are positions, `features` [rows, factors].
 
     MLlib leaves out tracks without an interaction: they get the zero vector, as here. Raises ValueError for a config
-    with nu = 0, which MLlib does not optimise, and for ids that are no positions or come twice.
+    whose penalty MLlib does not optimise, and for ids that are no positions or come twice.
     """
-    if config.frequency_exponent != 1:
-        raise ValueError("Spark MLlib weighs its penalty by n; wanted a config with frequency_exponent 1, found 0")
+    if (config.frequency_exponent, config.unobserved_weight) != (1, 0):
+        found = f"{config.frequency_exponent} and unobserved_weight {config.unobserved_weight}"
+        raise ValueError(f"Spark MLlib weighs by n; wanted a config with frequency_exponent 1 and 0, found {found}")
     if len(np.unique(ids)) != len(ids) or ((ids < 0) | (ids >= tracks)).any():
         raise ValueError(f"MLlib's item ids: wanted positions below {tracks}, each once")
     vectors = np.zeros((tracks, config.factors), np.float32)
@@ -145,7 +146,7 @@ class _Side:
                 self.rows.data,
                 solved[start:stop],
                 other,
-                config.penalty(positives),
+                config.penalty(positives, len(other)),
                 num_threads=threads if (stop - start) * positives >= POSITIVES_WORTH_THREADS else 1,
             )
         own[self.order] = solved
@@ -166,5 +167,8 @@ def _positives(listeners: Floats, tracks: Floats, weights: csr_array, alpha: flo
 def _penalties(listeners: Floats, tracks: Floats, weights: csr_array, config: AlsConfig) -> float:
     positive = weights > 0
     sides = ((listeners, positive.sum(axis=1)), (tracks, positive.sum(axis=0)))
-    lengths = (float(((side**2).sum(axis=1) * counts**config.frequency_exponent).sum()) for side, counts in sides)
-    return config.regularisation * sum(lengths)
+    total = 0.0
+    for (side, counts), others in zip(sides, weights.shape[::-1], strict=True):
+        paid = (counts + config.unobserved_weight * others) ** config.frequency_exponent
+        total += float(((side**2).sum(axis=1) * paid).sum())
+    return config.regularisation * total

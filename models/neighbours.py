@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 from models.base import Floats, Positions
 
 MOST_PAIRS = 1_000_000_000  # of tracks of one listener: their sums take at most 8 GB, and seconds to a minute
-_CHUNKS = 64  # each has one scratch array of the size of the catalog
 
 
 def gram(matrix: csr_array) -> csr_array:
@@ -79,25 +78,30 @@ def _strongest(starts: Any, columns: Any, values: Any, divisors: Any, found: Any
 
 @njit(parallel=True, cache=True)
 def _regressions(starts: Any, columns: Any, values: Any, support: Any, ridge: float, found: Any) -> None:
-    tracks = len(support)
-    for chunk in prange(_CHUNKS):
-        place_of = np.full(tracks, -1, np.int64)
-        for track in range(chunk * tracks // _CHUNKS, (chunk + 1) * tracks // _CHUNKS):
-            size = 0
-            while size < support.shape[1] and support[track, size] >= 0:
-                place_of[support[track, size]] = size
-                size += 1
-            if size == 0:
-                continue
-            system, target = np.zeros((size, size)), np.zeros(size)
-            for place in range(size):
-                row = support[track, place]
-                for entry in range(starts[row], starts[row + 1]):
-                    if columns[entry] == track:
-                        target[place] = values[entry]
-                    elif place_of[columns[entry]] >= 0:
-                        system[place, place_of[columns[entry]]] = values[entry]
-                system[place, place] += ridge
-            found[track, :size] = np.linalg.solve(system, target)
-            for place in range(size):
-                place_of[support[track, place]] = -1
+    for index in prange(len(support)):
+        track: Any = np.int64(index)  # prange counts without a sign, and mixing both makes floats
+        size = 0
+        while size < support.shape[1] and support[track, size] >= 0:
+            size += 1
+        if size == 0:
+            continue
+        system, target = np.zeros((size, size)), np.zeros(size)
+        for place in range(size):
+            row = support[track, place]
+            target[place] = _entry(starts, columns, values, row, track)
+            system[place, place] = _entry(starts, columns, values, row, row) + ridge
+            for other in range(place):
+                entry = _entry(starts, columns, values, row, support[track, other])
+                system[place, other] = entry
+                system[other, place] = entry
+        found[track, :size] = np.linalg.solve(system, target)
+
+
+@njit(cache=True)
+def _entry(starts: Any, columns: Any, values: Any, row: int, column: int) -> Any:
+    """The entry of a symmetric matrix, looked for in the shorter of its two rows."""
+    if starts[row + 1] - starts[row] > starts[column + 1] - starts[column]:
+        row, column = column, row
+    first, last = starts[row], starts[row + 1]
+    place = first + np.searchsorted(columns[first:last], column)
+    return values[place] if place < last and columns[place] == column else np.float32(0.0)

@@ -47,7 +47,7 @@ def settled_loss(model: AlsModel, interactions: Interactions) -> float:
     listeners = np.zeros((len(dense), model.config.factors))
     for row, plays in zip(listeners, dense, strict=True):
         confidence = 1.0 + model.config.alpha * plays
-        penalty = model.config.penalty(int((plays > 0).sum())) * np.eye(model.config.factors)
+        penalty = model.config.penalty(int((plays > 0).sum()), model.tracks) * np.eye(model.config.factors)
         row[:] = np.linalg.solve((exact.T * confidence) @ exact + penalty, exact.T @ (confidence * (plays > 0)))
     return loss(Factors(model.config, listeners.astype(np.float32), model.vectors), interactions)
 

@@ -14,7 +14,7 @@ from models.als_training import Factors, fit_als, from_mllib, loss, train_als
 from models.base import Interactions, Taste
 from tests.models.contract import assert_citations_hold
 
-EXPONENTS = pytest.mark.parametrize("exponent", [0, 1])
+EXPONENTS = pytest.mark.parametrize("exponent", [0, 0.6, 1])
 
 
 def world(listeners: int = 90, tracks: int = 60, seed: int = 5) -> Interactions:
@@ -25,8 +25,9 @@ def world(listeners: int = 90, tracks: int = 60, seed: int = 5) -> Interactions:
     return Interactions(weights, csr_array(np.zeros((tracks, tracks), np.float32)), plays.sum(axis=0))
 
 
-def config(exponent: int, iterations: int = 6) -> AlsConfig:
-    return AlsConfig(8, regularisation=0.4, alpha=3.0, iterations=iterations, frequency_exponent=exponent)
+def config(exponent: float, iterations: int = 6) -> AlsConfig:
+    unobserved = 0.1 if 0 < exponent < 1 else 0.0
+    return AlsConfig(8, 0.4, 3.0, iterations, exponent, unobserved_weight=unobserved)
 
 
 def taste_of(interactions: Interactions, listener: int) -> Taste:
@@ -38,28 +39,40 @@ def dense_loss(factors: Factors, interactions: Interactions) -> float:
     """The formula of `models.als`, cell by cell."""
     r = interactions.weights.toarray().astype(np.float64)
     x, y, c = factors.listeners.astype(np.float64), factors.tracks.astype(np.float64), factors.config
-    nu = c.frequency_exponent
+    nu, (users, items) = c.frequency_exponent, (c.unobserved_weight * size for size in r.shape)
     fit = ((1 + c.alpha * r) * ((r > 0) - x @ y.T) ** 2).sum()
-    listeners = ((r > 0).sum(axis=1) ** nu * (x**2).sum(axis=1)).sum()
-    return fit + c.regularisation * (listeners + ((r > 0).sum(axis=0) ** nu * (y**2).sum(axis=1)).sum())
+    listeners = (((r > 0).sum(axis=1) + items) ** nu * (x**2).sum(axis=1)).sum()
+    return fit + c.regularisation * (listeners + (((r > 0).sum(axis=0) + users) ** nu * (y**2).sum(axis=1)).sum())
 
 
 @EXPONENTS
-def test_the_loss_is_that_of_the_formula_over_all_cells(exponent: int) -> None:
+def test_the_loss_is_that_of_the_formula_over_all_cells(exponent: float) -> None:
     interactions = world()
     factors = train_als(interactions, config(exponent))
     assert loss(factors, interactions) == pytest.approx(dense_loss(factors, interactions), rel=1e-9)
 
 
+def test_half_a_step_of_the_loss_of_rendle_et_al_is_ours_but_for_the_scale() -> None:
+    heard = world().weights.toarray() > 0
+    alpha0, strength, nu = 0.25, 0.03, 0.7
+    y, scale = np.random.default_rng(2).standard_normal((heard.shape[1], 8)), np.sqrt(1.0 + alpha0)
+    ours = AlsModel.from_vectors(scale * y, AlsConfig(8, strength * 5.0, 4.0, 1, nu, unobserved_weight=alpha0))
+    for row in heard[1:5]:
+        penalty = strength * (row.sum() + alpha0 * len(row)) ** nu
+        theirs = np.linalg.solve(y[row].T @ y[row] + alpha0 * y.T @ y + penalty * np.eye(8), y[row].sum(axis=0))
+        found = ours.fold_in(Taste(np.flatnonzero(row), np.ones(row.sum())))
+        np.testing.assert_allclose(found, scale * theirs, rtol=1e-4)
+
+
 @EXPONENTS
-def test_more_iterations_bring_the_loss_down(exponent: int) -> None:
+def test_more_iterations_bring_the_loss_down(exponent: float) -> None:
     interactions = world()
     losses = [loss(train_als(interactions, config(exponent, iterations)), interactions) for iterations in (1, 3, 9)]
     assert losses[0] > losses[1] > losses[2]
 
 
 @EXPONENTS
-def test_a_taste_folded_in_is_the_trained_listener(exponent: int) -> None:
+def test_a_taste_folded_in_is_the_trained_listener(exponent: float) -> None:
     interactions = world()
     factors = train_als(interactions, config(exponent))
     model = factors.model()
@@ -68,7 +81,7 @@ def test_a_taste_folded_in_is_the_trained_listener(exponent: int) -> None:
 
 
 @EXPONENTS
-def test_a_folded_in_listener_is_where_the_gradient_of_the_loss_is_zero(exponent: int) -> None:
+def test_a_folded_in_listener_is_where_the_gradient_of_the_loss_is_zero(exponent: float) -> None:
     interactions = world()
     model = fit_als(interactions, config(exponent))
     taste, y = taste_of(interactions, 4), model.vectors.astype(np.float64)
@@ -76,12 +89,13 @@ def test_a_folded_in_listener_is_where_the_gradient_of_the_loss_is_zero(exponent
     c[taste.tracks] += 3.0 * taste.weights
     p[taste.tracks] = 1.0
     x = model.fold_in(taste)
-    gradient = -2 * y.T @ (c * (p - y @ x)) + 2 * 0.4 * len(taste.tracks) ** exponent * x
+    base = len(taste.tracks) + model.config.unobserved_weight * model.tracks
+    gradient = -2 * y.T @ (c * (p - y @ x)) + 2 * 0.4 * base**exponent * x
     np.testing.assert_allclose(gradient, 0.0, atol=1e-9)
 
 
 @EXPONENTS
-def test_the_number_of_threads_changes_no_bit(exponent: int) -> None:
+def test_the_number_of_threads_changes_no_bit(exponent: float) -> None:
     interactions = world()
     one, two = (train_als(interactions, config(exponent), threads) for threads in (1, 2))
     assert one.tracks.tobytes() == two.tracks.tobytes()
@@ -115,7 +129,15 @@ def test_ids_that_are_no_positions_are_refused(ids: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"regularisation": 0.0}, {"alpha": -1.0}, {"factors": 0}, {"iterations": 0}, {"frequency_exponent": 2}]
+    "wrong",
+    [
+        {"regularisation": 0.0},
+        {"alpha": -1.0},
+        {"factors": 0},
+        {"iterations": 0},
+        {"frequency_exponent": 2},
+        {"unobserved_weight": -0.1},
+    ],
 )
 def test_a_config_without_a_minimum_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="wanted"):
@@ -128,13 +150,20 @@ def test_a_config_without_a_minimum_is_refused(wrong: dict[str, int]) -> None:
     shares=st.lists(st.floats(0.05, 1.0), min_size=6, max_size=6),
     alpha=st.floats(0.1, 60.0),
     regularisation=st.floats(0.05, 20.0),
-    exponent=st.sampled_from([0, 1]),
+    exponent=st.sampled_from([0, 0.5, 1]),
+    unobserved=st.sampled_from([0.0, 0.2]),
 )
 @settings(max_examples=150)
 def test_every_cited_removal_lowers_the_recomputed_score(
-    vectors: np.ndarray, weights: list[float], shares: list[float], alpha: float, regularisation: float, exponent: int
+    vectors: np.ndarray,
+    weights: list[float],
+    shares: list[float],
+    alpha: float,
+    regularisation: float,
+    exponent: float,
+    unobserved: float,
 ) -> None:
-    chosen = AlsConfig(3, regularisation, alpha, 1, exponent)
+    chosen = AlsConfig(3, regularisation, alpha, 1, exponent, unobserved_weight=unobserved)
     model = AlsModel.from_vectors(vectors, chosen)
     taste = Taste(np.arange(len(weights)), np.array(weights))
     plays = taste.weights * np.array(shares[: len(weights)])
