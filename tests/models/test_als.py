@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +74,20 @@ def test_more_iterations_bring_the_loss_down(exponent: float) -> None:
 
 
 @EXPONENTS
+def test_a_few_steps_of_conjugate_gradients_end_where_exact_ones_do(exponent: float) -> None:
+    interactions, exact = world(), config(exponent, iterations=30)
+    stepped = train_als(interactions, replace(exact, conjugate_steps=3))
+    assert loss(stepped, interactions) == pytest.approx(loss(train_als(interactions, exact), interactions), rel=2e-3)
+    assert not stepped.tracks[1].any()
+
+
+def test_the_number_of_threads_changes_no_bit_of_conjugate_gradients() -> None:
+    interactions, chosen = world(), replace(config(0.6), conjugate_steps=3)
+    one, two = (fit_als(interactions, chosen, threads) for threads in (1, 2))
+    assert one.vectors.tobytes() == two.vectors.tobytes()
+
+
+@EXPONENTS
 def test_a_taste_folded_in_is_the_trained_listener(exponent: float) -> None:
     interactions = world()
     factors = train_als(interactions, config(exponent))
@@ -137,6 +153,7 @@ def test_ids_that_are_no_positions_are_refused(ids: list[int]) -> None:
         {"iterations": 0},
         {"frequency_exponent": 2},
         {"unobserved_weight": -0.1},
+        {"conjugate_steps": -1},
     ],
 )
 def test_a_config_without_a_minimum_is_refused(wrong: dict[str, int]) -> None:
