@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from models.base import Interactions, Scores
 from models.graph_filter import GraphFilter, GraphFilterConfig, spectrum
+from models.search_space import ranged
 
 ORDER = 4
 
@@ -25,9 +26,9 @@ ORDER = 4
 class BspmConfig(GraphFilterConfig):
     """`sharpening` is the time that the second process runs; 0 leaves GF-CF."""
 
-    factors: int = 448
-    share: float = 0.2
-    sharpening: float = 2.5
+    factors: int = ranged(448, 32, 512, log=True)
+    share: float = ranged(0.2, 0.05, 1.0, log=True)
+    sharpening: float = ranged(2.5, 0.0, 3.0)
     steps: int = 1
 
     def __post_init__(self) -> None:

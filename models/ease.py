@@ -21,6 +21,7 @@ from models.base import Floats, Interactions, ModelBroken, Positions, Scores
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
 from models.linear import LinearConfig, LinearModel, powered, scaled, strengths_of
 from models.neighbours import gram
+from models.search_space import ranged
 
 GIGABYTE = 1_000_000_000
 _ROWS_AT_ONCE = 1024
@@ -34,9 +35,9 @@ class CatalogTooLarge(ValueError):
 class EaseConfig(LinearConfig):
     """`regularisation` is lambda, the exponents are a and b, `memory_gb` bounds the one matrix (10^9 bytes)."""
 
-    regularisation: float = 100.0
-    listener_exponent: float = 0.0
-    track_exponent: float = 0.0
+    regularisation: float = ranged(100.0, 1.0, 10_000.0, log=True)
+    listener_exponent: float = ranged(0.0, 0.0, 0.5)
+    track_exponent: float = ranged(0.0, 0.0, 0.5)
     memory_gb: float = 8.0
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ from models.files import (
 )
 from models.linear import LinearConfig, heard, powered, scaled, strengths_of
 from models.scoring import ScoringModel
+from models.search_space import ranged
 
 PARTS = frozenset({"graph_data", "graph_indices", "graph_indptr", "vectors", "sums"})
 SEED = 7  # where the search for singular vectors starts: it ends at the same ones
@@ -45,8 +46,8 @@ TOLERANCE = 1e-3  # of the singular values, relative: scores to four digits
 class GraphFilterConfig(LinearConfig):
     """`factors` are the singular vectors kept, `share` what the ideal filter counts beside the blurring one."""
 
-    factors: int = 256
-    share: float = 0.3
+    factors: int = ranged(256, 32, 512, log=True)
+    share: float = ranged(0.3, 0.05, 1.0, log=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,7 @@ hears its most similar ones only (Sarwar et al. 2001, "Item-Based Collaborative 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -22,6 +22,7 @@ from scipy.sparse import csr_array
 from models.base import Floats, Interactions
 from models.linear import LinearConfig, SparseLinearModel, powered, strengths_of
 from models.neighbours import by_column, gram, strongest
+from models.search_space import one_of, ranged
 
 K1, B = 1.2, 0.75  # BM25: how soon further plays stop to matter, and how much a long history is held back
 
@@ -30,10 +31,10 @@ K1, B = 1.2, 0.75  # BM25: how soon further plays stop to matter, and how much a
 class ItemKnnConfig(LinearConfig):
     """`neighbours` each track hears, `asymmetry` is c, `shrinkage` is in units of the weighted similarity."""
 
-    weighting: Literal["none", "tf-idf", "bm25"] = "none"
-    neighbours: int = 200
-    asymmetry: float = 0.5
-    shrinkage: float = 0.0
+    weighting: str = one_of("none", "none", "tf-idf", "bm25")
+    neighbours: int = ranged(200, 20, 500)
+    asymmetry: float = ranged(0.5, 0.3, 0.7)
+    shrinkage: float = ranged(0.0, 0.0, 500.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()

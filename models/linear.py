@@ -27,6 +27,7 @@ from models.files import (
     write_json,
 )
 from models.scoring import NOISE, ScoringModel
+from models.search_space import ranged
 
 PARTS = frozenset({"shares_data", "shares_indices", "shares_indptr"})
 
@@ -35,7 +36,7 @@ PARTS = frozenset({"shares_data", "shares_indices", "shares_indptr"})
 class LinearConfig:
     """`power` is what a weight in plays is raised to before it is added up: 1 counts plays, 0 asks only who heard."""
 
-    power: float = 0.0
+    power: float = ranged(0.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.power <= 1:

@@ -18,16 +18,17 @@ import numpy as np
 from models.base import Interactions
 from models.linear import LinearConfig, SparseLinearModel, powered, scaled, strengths_of
 from models.neighbours import by_column, gram, regressions, strongest
+from models.search_space import ranged
 
 
 @dataclass(frozen=True)
 class SparseEaseConfig(LinearConfig):
     """`regularisation` is lambda, the exponents scale as those of EASE do, `neighbours` is k."""
 
-    regularisation: float = 10.0
-    listener_exponent: float = 0.0
-    track_exponent: float = 0.0
-    neighbours: int = 100
+    regularisation: float = ranged(10.0, 0.1, 10_000.0, log=True)
+    listener_exponent: float = ranged(0.0, 0.0, 0.5)
+    track_exponent: float = ranged(0.0, 0.0, 0.5)
+    neighbours: int = ranged(100, 20, 200)
 
     def __post_init__(self) -> None:
         super().__post_init__()
