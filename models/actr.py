@@ -25,6 +25,7 @@ import numpy as np
 from models.base import Floats, Interactions, ModelBroken, Positions, Recent, Taste
 from models.files import read_config, read_json, write_json
 from models.reaching import ReachingModel, latest_first, summed
+from models.search_space import ranged
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class ActRConfig:
     """
 
     base: float = 1.0
-    forgetting: float = 0.5
-    soonest_s: float = 60.0
-    heard: float = 0.5
-    spreading: float = 4.0
-    reach: int = 5
-    fading: float = 0.6
-    remembered: int = 3
-    memory: float = 0.4
+    forgetting: float = ranged(0.5, 0.0, 2.0)
+    soonest_s: float = ranged(60.0, 1.0, 86_400.0, log=True)
+    heard: float = ranged(0.5, 0.0, 1.0)
+    spreading: float = ranged(4.0, 0.1, 50.0, log=True)
+    reach: int = ranged(5, 1, 30)
+    fading: float = ranged(0.6, 0.2, 1.0)
+    remembered: int = ranged(3, 1, 10)
+    memory: float = ranged(0.4, 0.1, 1.0)
 
     def __post_init__(self) -> None:
         if not (self.base >= 0 and self.spreading >= 0 and self.base + self.spreading > 0):

@@ -39,6 +39,7 @@ from models.files import (
     write_json,
 )
 from models.reaching import ReachingModel, above_zero, latest_first, rows_joined, summed, told_order
+from models.search_space import ranged
 
 
 @dataclass(frozen=True)
@@ -49,15 +50,15 @@ class MarkovConfig:
     the session so far keeps the share `heard` of its P_0.
     """
 
-    order: int = 3
-    discount: float = 0.98
-    sharper: float = 0.5
-    window: int = 10
-    decay: float = 0.85
-    backward: float = 0.8
-    remembered: int = 8
-    memory: float = 0.7
-    heard: float = 1.0
+    order: int = ranged(3, 1, 5)
+    discount: float = ranged(0.98, 0.5, 0.999)
+    sharper: float = ranged(0.5, 0.2, 1.0)
+    window: int = ranged(10, 2, 50, log=True)
+    decay: float = ranged(0.85, 0.5, 1.0)
+    backward: float = ranged(0.8, 0.0, 1.0)
+    remembered: int = ranged(8, 1, 50, log=True)
+    memory: float = ranged(0.7, 0.3, 1.0)
+    heard: float = ranged(1.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.order < 0 or self.window < 1 or self.remembered < 1:

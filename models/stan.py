@@ -25,6 +25,7 @@ import numpy as np
 from models.base import Floats, Interactions, Positions, Taste
 from models.files import read_config, read_json, write_arrays, write_json
 from models.reaching import ReachingModel, above_zero, latest_first, summed, told_order
+from models.search_space import ranged
 from models.session_index import Neighbours, SessionIndex, each_once
 
 
@@ -36,15 +37,15 @@ class StanConfig:
     track of it keeps the share `heard` of its score.
     """
 
-    neighbours: int = 1000
+    neighbours: int = ranged(1000, 50, 3000, log=True)
     sample: int = 5000
-    remembered: int = 20
-    recency: float = 4.0
-    age_scale: float = 1.0
-    reach: float = 4.0
-    backward: float = 0.7
-    rarity: float = 0.0
-    heard: float = 1.0
+    remembered: int = ranged(20, 1, 100, log=True)
+    recency: float = ranged(4.0, 0.5, 50.0, log=True)
+    age_scale: float = ranged(1.0, 0.05, 20.0, log=True)
+    reach: float = ranged(4.0, 0.5, 50.0, log=True)
+    backward: float = ranged(0.7, 0.0, 1.0)
+    rarity: float = ranged(0.0, 0.0, 1.5)
+    heard: float = ranged(1.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or self.sample < 1 or self.remembered < 1:

@@ -23,6 +23,7 @@ import numpy as np
 from models.base import Floats, Interactions, Positions, Taste
 from models.files import read_config, read_json, write_arrays, write_json
 from models.reaching import ReachingModel, above_zero, latest_first, summed, told_order
+from models.search_space import ranged
 from models.session_index import Neighbours, SessionIndex, each_once
 
 
@@ -33,12 +34,12 @@ class VsKnnConfig:
     A track of the session so far keeps the share `heard` of its score.
     """
 
-    neighbours: int = 500
+    neighbours: int = ranged(500, 50, 3000, log=True)
     sample: int = 2500
-    remembered: int = 20
-    rarity: float = 1.0
-    fading: float = 0.1
-    heard: float = 1.0
+    remembered: int = ranged(20, 1, 100, log=True)
+    rarity: float = ranged(1.0, 0.0, 1.5)
+    fading: float = ranged(0.1, 0.0, 0.5)
+    heard: float = ranged(1.0, 0.0, 1.0)
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or self.sample < 1 or self.remembered < 1:
