@@ -175,7 +175,7 @@ def test_a_file_is_divided_by_the_protocol_that_is_asked_for(
     [
         (["--k", "25"], 1, "lists of 25 of a catalog of 24 tracks"),
         (["--k", "0"], 1, "wanted --k from 1"),
-        (["--models", "alz"], 2, "there are als"),
+        (["--models", "alz"], 2, "no learner alz; there are"),
         (["--split", "time"], 2, "a benchmark has its own split"),
         (["--split", "next"], 2, "a benchmark has its own split"),
     ],

@@ -98,10 +98,10 @@ def test_a_folder_that_holds_something_else_is_not_replaced(
 @pytest.mark.parametrize(
     ("arguments", "code", "wanted"),
     [
-        (["alz"], 2, "there are als"),
+        (["alz"], 2, "no learner alz; there are"),
         (["als", "--set", "factors=0"], 2, "wanted 1 or more"),
         (["als", "--set", "factors=many"], 2, "int"),
-        (["als", "--set", "wings=2"], 2, "it has alpha, factors"),
+        (["als", "--set", "wings=2"], 2, "als with wings; it has alpha, "),
         (["als", "--set", "factors"], 2, "wanted key=value"),
         (["als", "--split", "next"], 2, "a benchmark has its own split"),
     ],
