@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from backbeat.cli import main
+from models.artifact import FORMAT
 from models.registry import POINTER, Registry
 from tests.jobs.tables import MONDAY, day_of, raw_play, rows_of
 from tests.serving.house import TRACKS, artifact, card
@@ -173,7 +174,7 @@ def test_a_damaged_model_is_named_once_and_nothing_is_answered(backbeat: Backbea
 
 
 def test_models_without_a_whole_manifest_are_not_listed(backbeat: Backbeat, served: Path) -> None:
-    (served / "artifact.json").write_text('{"format": 1, "files": {}}')
+    (served / "artifact.json").write_text(f'{{"format": {FORMAT}, "files": {{}}}}')
     code, out, err = backbeat("models", "list")
     assert (code, out) == (1, "")
     assert "its manifest lacks as_of, configs, counts" in err
