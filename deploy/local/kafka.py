@@ -102,7 +102,8 @@ def _command(folder: Path, port: int) -> list[str | Path]:
 
 
 def _settings(path: Path, port: int, data: Path) -> Path:
-    path.write_text(SETTINGS.format(port=port, controller_port=free_port(), data=data))
+    controller_port = next(other for other in iter(free_port, None) if other != port)  # that one may be free as yet
+    path.write_text(SETTINGS.format(port=port, controller_port=controller_port, data=data))
     return path
 
 
