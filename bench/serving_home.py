@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 from models.als import AlsConfig
 from models.als_training import fit_als
 from models.artifact import Artifact
-from models.base import Catalog, TrackId
+from models.base import Catalog, Interactions, TrackId
 from models.history import History
 from models.popularity import fit_popularity
 from models.ranking.counting import Plays
 from models.ranking.training import fit_plays
-from models.ranking.two_stage import TwoStageConfig
+from models.ranking.two_stage import TwoStage, TwoStageConfig
 from models.registry import Registry
 from models.repeat import fit_repeat
 from models.transitions import fit_transitions
@@ -53,7 +53,7 @@ def plays_of(data: Path) -> PlayColumns:
     return _ordered(listeners, tracks, table["ts"].to_numpy().astype(np.int64) * 1_000, "30music")
 
 
-def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list[str]:
+def make_home(home: Home, plays: PlayColumns, store: Rows | None = None, *, two_stages: bool = True) -> list[str]:
     """Fit, publish, and write tastes and cards, to the home's rows or to others; the listeners."""
     history = History.from_plays(plays.listeners, plays.tracks, plays.started_ms)
     as_of = history.span()[1]
@@ -68,7 +68,7 @@ def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list
         fit_popularity(learned),
         fit_repeat(learned),
         fit_transitions(learned),
-        fit_plays(_in_sessions(plays, catalog), learned.weights, TwoStageConfig(decayed=True, moments=4_000)),
+        _two_stages(plays, catalog, learned) if two_stages else None,
     )
     Registry(home.models).publish(artifact)
     rows = store or SqliteRows(home.rows)
@@ -78,6 +78,10 @@ def make_home(home: Home, plays: PlayColumns, store: Rows | None = None) -> list
     rows.put_many(CATALOG, {card.track_id: msgspec.msgpack.encode(card) for card in cards}, version=1)
     rows.close()
     return sorted(bases)
+
+
+def _two_stages(plays: PlayColumns, catalog: Catalog, learned: Interactions) -> TwoStage:
+    return fit_plays(_in_sessions(plays, catalog), learned.weights, TwoStageConfig(decayed=True, moments=4_000))
 
 
 def _in_sessions(plays: PlayColumns, catalog: Catalog) -> Plays:

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = Path(os.environ.get("BACKBEAT_TEST_DATA", "../shared/data"))
     with tempfile.TemporaryDirectory() as folder, rig(Path(folder)) as servers:
         with closing(servers.rows()) as rows:
-            listeners = make_home(Home(Path(folder), f"{folder}/lake"), plays_of(data), rows)
+            listeners = make_home(Home(Path(folder), f"{folder}/lake"), plays_of(data), rows, two_stages=False)
         with _house(servers, asked.features) as house:
             pace = Pace(background=asked.background, seconds=asked.seconds)
             house.measure(WARM, listeners)
