@@ -38,7 +38,7 @@ def descend(confidence: csr_matrix, own: Scores, other: Scores, penalties: Float
 
 @cache
 def _compiled(factors: int) -> Callable[..., None]:
-    """The loop over rows. The number of factors is known to the compiler, which makes its inner loops twice as fast."""
+    """The loop over rows, twice as fast where the compiler knows the number of factors and meets no slice."""
     begun, stepped = _begun(factors), _stepped(factors)
 
     @njit(parallel=True, fastmath=True)
@@ -54,12 +54,15 @@ def _compiled(factors: int) -> Callable[..., None]:
                 if starts[row] == starts[row + 1]:
                     own[row] = 0
                     continue
-                x[:] = own[row]
+                for f in range(factors):
+                    x[f] = own[row, f]
                 begun(starts, columns, values, row, x, other, gram, penalties[row], left, image)
-                along[:] = left
+                for f in range(factors):
+                    along[f] = left[f]
                 for _ in range(steps):
                     stepped(starts, columns, values, row, x, other, gram, penalties[row], left, along, image)
-                own[row] = x
+                for f in range(factors):
+                    own[row, f] = x[f]
 
     compiled: Callable[..., None] = rows
     return compiled
