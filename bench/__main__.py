@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 BENCHES = {
     "als": ("bench.als",),
+    "als_race": ("bench.als_race",),
     "retrieval": ("bench.retrieval",),
     "batch_retrieval": ("bench.batch_retrieval",),
     "serving": ("bench.serving",),

@@ -40,8 +40,12 @@ class Factors:
 
 def fit_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> AlsModel:
     """Fit and keep what is published. `threads` of 0 takes every core; it changes no bit of the result."""
-    confidence = confidences(interactions.weights, config)
-    return AlsModel.from_vectors(_descend(confidence, config, threads)[1], config)
+    return AlsModel.from_vectors(descended(interactions, config, threads)[1], config)
+
+
+def descended(interactions: Interactions, config: AlsConfig, threads: int = 0) -> tuple[Scores, Scores]:
+    """Both sides [listeners, factors] and [tracks, factors] after the iterations, the tracks' half-step last."""
+    return _descend(confidences(interactions.weights, config), config, threads)
 
 
 def train_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> Factors:
