@@ -55,7 +55,7 @@ def read_plays(path: Path) -> PlaysFile:
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)} ms"
         raise CommandFailed(f"reading {path}: found {found}; wanted times from 1970 on, before the year 10000")
     who, when = _labels(listeners), _labels(started_ms)
-    within = _sessions(who, when) if sessions is None else _labels(sessions)
+    within = sessions_by_silence(who, when) if sessions is None else _labels(sessions)
     name = "30music" if names >= set(THIRTY_MUSIC) else path.stem
     return PlaysFile(name, SessionPlays(who, _labels(tracks), within, when))
 
@@ -86,7 +86,7 @@ def _labels(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     return column.cast(pa.string()).to_numpy()
 
 
-def _sessions(listeners: npt.NDArray[Any], started_ms: Positions) -> Positions:
+def sessions_by_silence(listeners: npt.NDArray[Any], started_ms: Positions) -> Positions:
     """A number for each session [plays]: half an hour of silence, from start to start, opens one."""
     codes = np.unique(listeners, return_inverse=True)[1]
     order = np.lexsort((started_ms, codes))

@@ -8,7 +8,6 @@ On the factors of `bench.retrieval`, steep and flat. The recall is against every
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from statistics import median
 
@@ -19,7 +18,7 @@ from bench.factors import factors_of
 from bench.peers import bare_implicit
 from bench.peers.voyager_search import recall
 from bench.report import Result, write
-from bench.retrieval import CONFIGS, brute_force
+from bench.retrieval import CONFIGS, brute_force, cpu_seconds
 from bench.worlds import LASTFM_360K
 from models.als import AlsConfig
 from models.als_training import Factors
@@ -47,8 +46,8 @@ def _measured(bench: str, config: AlsConfig, factors: Factors) -> Result:
     truth = brute_force(factors.tracks, queries[:CHECKED], K)
     ours_s, theirs_s = [], []
     for _ in range(ROUNDS):
-        ours_s.append(_seconds(lambda: index.best_many(queries, K)))
-        theirs_s.append(_seconds(lambda: bare_implicit.recommended(factors.tracks, queries, K)))
+        ours_s.append(cpu_seconds(lambda: index.best_many(queries, K)))
+        theirs_s.append(cpu_seconds(lambda: bare_implicit.recommended(factors.tracks, queries, K)))
     ours, theirs = (LISTENERS / median(times) for times in (ours_s, theirs_s))
     exact = recall(index.best_many(queries[:CHECKED], K)[0], truth)
     return Result(
@@ -72,12 +71,6 @@ def _measured(bench: str, config: AlsConfig, factors: Factors) -> Result:
             "rounds": ROUNDS,
         },
     )
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.process_time()  # one thread: what others do on the machine is not counted
-    call()
-    return time.process_time() - began
 
 
 if __name__ == "__main__":

@@ -70,8 +70,8 @@ def _compared(
     found, _ = index.best_many(queries, K)
     ours_s, single_s, peer_s = [], [], []
     for _ in range(ROUNDS):
-        ours_s.append(_seconds(lambda: index.best_many(queries, K)))
-        single_s.append(_seconds(lambda: [index.best(query, K) for query in queries]))
+        ours_s.append(cpu_seconds(lambda: index.best_many(queries, K)))
+        single_s.append(cpu_seconds(lambda: [index.best(query, K) for query in queries]))
         peer_s.append(voyager_search.seconds(peer, queries, K))
     ours, single, theirs = (QUERIES / median(times) for times in (ours_s, single_s, peer_s))
     exact = voyager_search.recall(found, truth)
@@ -110,7 +110,8 @@ def brute_force(tracks: npt.NDArray[np.float32], queries: npt.NDArray[np.float32
     return truth
 
 
-def _seconds(call: Callable[[], object]) -> float:
+def cpu_seconds(call: Callable[[], object]) -> float:
+    """What the call took of this process, all threads together."""
     began = time.process_time()  # one thread: what others do on the machine is not counted
     call()
     return time.process_time() - began

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
+from backbeat.plays_file import sessions_by_silence
 from models.als import AlsConfig
 from models.als_training import fit_als
 from models.artifact import Artifact
@@ -23,7 +24,6 @@ from models.registry import Registry
 from models.repeat import fit_repeat
 from models.transitions import fit_transitions
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS, SECOND_MS
-from warehouse.rules.sessions import opens_session
 from warehouse.stores.home import Home
 from warehouse.stores.rows import Rows
 from warehouse.stores.sqlite_rows import SqliteRows
@@ -85,12 +85,11 @@ def _two_stages(plays: PlayColumns, catalog: Catalog, learned: Interactions) -> 
 
 
 def _in_sessions(plays: PlayColumns, catalog: Catalog) -> Plays:
-    """The plays that the catalog knows, in sessions; silence runs from start to start."""
+    """The plays that the catalog knows, in sessions."""
     _, listeners = np.unique(plays.listeners, return_inverse=True)
-    silence_ms = np.diff(plays.started_ms, prepend=plays.started_ms[:1])
-    opens = (np.diff(listeners, prepend=-1) != 0) | opens_session(silence_ms)
+    sessions = sessions_by_silence(plays.listeners, plays.started_ms)
     tracks = np.array([catalog.position(TrackId(str(track))) for track in plays.tracks], np.int64)
-    return Plays(listeners, tracks, np.cumsum(opens), plays.started_ms / SECOND_MS)
+    return Plays(listeners, tracks, sessions, plays.started_ms / SECOND_MS)
 
 
 def _ordered(

@@ -67,6 +67,21 @@ class Sequences:
             found = f"{len(self.sessions)} sessions, {len(self.started_s)} times, starts up to {self.starts[-1]}"
             raise ValueError(f"sequences of {plays} plays: found {found}; wanted one of each a play")
 
+    @property
+    def listeners(self) -> Positions:
+        """Whose each play is [plays]: a row of the weights."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+    @property
+    def opens(self) -> npt.NDArray[np.bool_]:
+        """Whether each play is the first of its session [plays]."""
+        return first_of_session(self.listeners, self.sessions)
+
+
+def first_of_session(listeners: Positions, sessions: Positions) -> npt.NDArray[np.bool_]:
+    """Whether each play, in order, is the first of its listener's session [plays]; numbers are from 0 on."""
+    return (np.diff(listeners, prepend=-1) != 0) | (np.diff(sessions, prepend=-1) != 0)
+
 
 @dataclass(frozen=True)
 class Interactions:

@@ -25,6 +25,7 @@ from models.als import AlsModel
 from models.base import Interactions, Model, ModelBroken, Scores, Taste
 from models.files import read_json, write_json
 from models.learners import UnknownLearner, learner
+from models.members import fit_members, load_members, save_members
 from models.reaching import ReachingModel
 from models.scoring import ScoringModel
 
@@ -105,35 +106,22 @@ class Blend(ScoringModel):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", dataclasses.asdict(self.config))
-        for place, (member, model) in enumerate(zip(self.config.members, self.members, strict=True), 1):
-            model.save(folder / _subfolder(place, member))
+        save_members(folder, [member.learner for member in self.config.members], self.members)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         try:
             config = msgspec.convert(read_json(folder / "config.json"), BlendConfig)
-            kinds = [learner(member.learner).model_type for member in config.members]
+            kinds = [(member.learner, learner(member.learner).model_type) for member in config.members]
         except (msgspec.ValidationError, ValueError, UnknownLearner) as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
-        places = enumerate(zip(config.members, kinds, strict=True), 1)
-        members = tuple(kind.load(folder / _subfolder(place, member)) for place, (member, kind) in places)
-        if len({model.tracks for model in members}) != 1:
-            found = ", ".join(f"{model.name} of {model.tracks}" for model in members)
-            raise ModelBroken(f"reading {folder}: found {found} tracks, wanted one catalog")
-        return cls(config, members)
+        return cls(config, load_members(folder, kinds))
 
 
 def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig()) -> Blend:
     """Fit each member on the same interactions. Raises what their fits raise."""
-    fitted = []
-    for member in config.members:
-        one = learner(member.learner)
-        fitted.append(one.fitted(interactions, one.settings(member.settings)))
-    return Blend(config, tuple(fitted))
-
-
-def _subfolder(place: int, member: Member) -> str:
-    return f"{place}-{member.learner}"
+    told = ((member.learner, member.settings) for member in config.members)
+    return Blend(config, fit_members(interactions, told))
 
 
 def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:

@@ -19,7 +19,7 @@ import numpy as np
 from models.base import Interactions, ModelBroken, Scores, Taste
 from models.files import read_json, write_json
 from models.item2vec import Item2vec
-from models.learners import learner
+from models.members import fit_members, load_members, save_members
 from models.sasrec import Sasrec
 from models.scoring import ScoringModel
 from models.slist import Slist
@@ -84,8 +84,7 @@ class Ensemble(ScoringModel):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", dataclasses.asdict(self.config))
-        for place, member in enumerate(self.members, 1):
-            member.save(folder / f"{place}-{member.name}")
+        save_members(folder, [part.learner for part in self.config.parts], self.members)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -93,21 +92,13 @@ class Ensemble(ScoringModel):
             config = msgspec.convert(read_json(folder / "config.json"), EnsembleConfig)
         except (msgspec.ValidationError, ValueError) as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the parts of an ensemble") from error
-        parts = enumerate(config.parts, 1)
-        members = tuple(_KINDS[part.learner].load(folder / f"{place}-{part.learner}") for place, part in parts)
-        if len({member.tracks for member in members}) != 1:
-            found = ", ".join(str(member.tracks) for member in members)
-            raise ModelBroken(f"reading {folder}: found members of {found} tracks, wanted one catalog")
-        return cls(config, members)
+        return cls(config, load_members(folder, [(part.learner, _KINDS[part.learner]) for part in config.parts]))
 
 
 def fit_ensemble(interactions: Interactions, config: EnsembleConfig) -> Ensemble:
     """Fit each part on the same interactions. Raises what their fits raise."""
-    members = []
-    for part in config.parts:
-        one = learner(part.learner)
-        members.append(cast("ScoringModel", one.fitted(interactions, one.settings(part.settings))))
-    return Ensemble(config, tuple(members))
+    members = fit_members(interactions, ((part.learner, part.settings) for part in config.parts))
+    return Ensemble(config, cast("tuple[ScoringModel, ...]", members))  # all of _KINDS are
 
 
 def standardised(scores: Scores) -> Scores:

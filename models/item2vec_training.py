@@ -17,14 +17,14 @@ import optax
 
 from models.base import Floats, Interactions, Positions, Sequences
 from models.item2vec import Item2vec, Item2vecConfig
+from models.reaching import told_order
 
 PER_PAIR = 5  # negatives that a pair counts as
 
 
 def fit_item2vec(interactions: Interactions, config: Item2vecConfig) -> Item2vec:
     """The vectors of the centres. Raises ValueError where the order of plays is not known."""
-    if interactions.sequences is None:
-        raise ValueError("interactions without sequences; item2vec wants sessions with plays in their order")
+    sequences = told_order(interactions, Item2vec.name)
     random = np.random.default_rng(config.seed)
     shape = (interactions.tracks, config.dimensions)
     params = {
@@ -32,13 +32,13 @@ def fit_item2vec(interactions: Interactions, config: Item2vecConfig) -> Item2vec
         "contexts": jnp.zeros(shape, jnp.float32),
     }
     state = optax.adam(config.learning_rate).init(params)
-    counts = np.bincount(interactions.sequences.tracks, minlength=interactions.tracks)
+    counts = np.bincount(sequences.tracks, minlength=interactions.tracks)
     drawing = _drawing(counts, config.exponent)
-    for pairs, real in _batches(interactions.sequences, counts, config, random):
+    for pairs, real in _batches(sequences, counts, config, random):
         drawn = np.searchsorted(drawing, random.random(config.negatives)).astype(np.int32)
         params, state = _step(config.learning_rate, params, state, pairs, drawn, real)
     seen = np.zeros(interactions.tracks, bool)
-    seen[np.concatenate(beside(interactions.sequences, np.ones(len(interactions.sequences.tracks), bool), 1))] = True
+    seen[np.concatenate(beside(sequences, np.ones(len(sequences.tracks), bool), 1))] = True
     return Item2vec(config, np.where(seen[:, None], np.asarray(params["centres"]), np.float32(0)))
 
 
@@ -55,9 +55,7 @@ def beside(sequences: Sequences, kept: np.ndarray, window: int) -> tuple[Positio
 
 def _whose(sequences: Sequences) -> Positions:
     """A number for each session of each listener [plays]."""
-    listener = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
-    opens = (np.diff(listener, prepend=-1) != 0) | (np.diff(sequences.sessions, prepend=-1) != 0)
-    return np.cumsum(opens)
+    return np.cumsum(sequences.opens)
 
 
 def _drawing(counts: Positions, exponent: float) -> Floats:

@@ -40,10 +40,8 @@ class SessionIndex:
     @classmethod
     def of(cls, plays: Sequences, tracks: int) -> Self:
         """The index of these plays, whose sessions of one play are left out: they say nothing of what goes together."""
-        session = plays.sessions
-        listener = np.repeat(np.arange(len(plays.starts) - 1), np.diff(plays.starts))
-        opens = np.flatnonzero((np.diff(session, prepend=-1) != 0) | (np.diff(listener, prepend=-1) != 0))
-        lengths = np.diff(np.append(opens, len(session)))
+        opens = np.flatnonzero(plays.opens)
+        lengths = np.diff(np.append(opens, len(plays.tracks)))
         opens, lengths = opens[lengths > 1], lengths[lengths > 1]
         latest = np.lexsort((-opens, -plays.started_s[opens]))
         opens, lengths = opens[latest], lengths[latest]

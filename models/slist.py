@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 
 from models.base import Interactions, ModelBroken, Positions, Scores, Sequences, Taste
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
+from models.reaching import told_order
 from models.scoring import ScoringModel
 
 Matrix = npt.NDArray[np.float32]
@@ -114,8 +115,7 @@ class Slist(ScoringModel):
 
 def fit_slist(interactions: Interactions, config: SlistConfig) -> Slist:
     """Solves one system over the tracks kept. Raises ValueError where the order of plays is not known."""
-    if interactions.sequences is None:
-        raise ValueError("interactions without sequences; slist wants plays in their order")
+    sequences = told_order(interactions, Slist.name)
     popular = np.lexsort((np.arange(interactions.tracks), -interactions.popularity))
     kept = np.sort(popular[: config.largest])
     system, told = (np.zeros((len(kept), len(kept)), np.float32) for _ in range(2))
@@ -123,7 +123,7 @@ def fit_slist(interactions: Interactions, config: SlistConfig) -> Slist:
         heard = csr_array(interactions.weights[:, kept] > 0).astype(np.float32)
         system += np.float32(config.share) * (heard.T @ heard).toarray()
         told += system
-    for past, future in _lagged(interactions.sequences, _places(kept, interactions.tracks), config):
+    for past, future in _lagged(sequences, _places(kept, interactions.tracks), config):
         _add(system, past, 1 - config.share)
         _add(told, future, 1 - config.share)
     system[np.diag_indices(len(kept))] += config.regularisation
@@ -136,7 +136,7 @@ def _lagged(sequences: Sequences, places: Positions, config: SlistConfig) -> Ite
     Of plays m apart, the later with n plays after it, f^m (1 - f^2n) / (1 - f^2) is the sum over the moments after
     both, and m f^(m - 1) that over the moments between them.
     """
-    listener = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
+    listener = sequences.listeners
     after = sequences.starts[1:][listener] - 1 - np.arange(len(listener))
     later = (1 - config.fading ** (2.0 * after)) / (1 - config.fading**2)
     place, size = places[sequences.tracks], int(places.max(initial=-1)) + 1

@@ -14,19 +14,17 @@ which for all neighbours differs from the age at the moment of asking by the sam
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from models.base import Floats, Interactions, Positions, Taste
-from models.files import read_config, read_json, write_arrays, write_json
-from models.reaching import ReachingModel, above_zero, latest_first, summed, told_order
+from models.reaching import above_zero, latest_first, summed, told_order
 from models.search_space import ranged
 from models.session_index import Neighbours, SessionIndex, each_once
+from models.session_neighbours import SessionNeighbours
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,12 @@ class StanConfig:
 
 
 @dataclass(frozen=True)
-class Stan(ReachingModel):
+class Stan(SessionNeighbours):
     """It keeps the training sessions."""
 
     config: StanConfig
-    index: SessionIndex
     name: ClassVar[str] = "stan"
-
-    @property
-    def tracks(self) -> int:
-        return self.index.tracks
-
-    @cached_property
-    def rarity(self) -> Floats:
-        """idf(j)^rarity [tracks]."""
-        return self.index.rarity**self.config.rarity
+    settings: ClassVar[type[StanConfig]] = StanConfig
 
     @cached_property
     def scale(self) -> Floats:
@@ -93,16 +82,6 @@ class Stan(ReachingModel):
         scores = summed(held, found.similarity[whose] * near, self.tracks) * self.rarity
         scores[tracks] *= config.heard
         return above_zero(scores)
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", dataclasses.asdict(self.config))
-        write_arrays(folder / "arrays.npz", self.index.arrays())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        config = read_config(StanConfig, read_json(folder / "config.json"), folder / "config.json")
-        return cls(config, SessionIndex.load(folder / "arrays.npz"))
 
 
 def fit_stan(interactions: Interactions, config: StanConfig = StanConfig()) -> Stan:

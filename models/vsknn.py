@@ -12,19 +12,17 @@ track counts as often as a neighbour played it.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 
 from models.base import Floats, Interactions, Positions, Taste
-from models.files import read_config, read_json, write_arrays, write_json
-from models.reaching import ReachingModel, above_zero, latest_first, summed, told_order
+from models.reaching import above_zero, latest_first, summed, told_order
 from models.search_space import ranged
 from models.session_index import Neighbours, SessionIndex, each_once
+from models.session_neighbours import SessionNeighbours
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,12 @@ class VsKnnConfig:
 
 
 @dataclass(frozen=True)
-class VsKnn(ReachingModel):
+class VsKnn(SessionNeighbours):
     """It keeps the training sessions."""
 
     config: VsKnnConfig
-    index: SessionIndex
     name: ClassVar[str] = "vsknn"
-
-    @property
-    def tracks(self) -> int:
-        return self.index.tracks
-
-    @cached_property
-    def rarity(self) -> Floats:
-        """idf(j)^rarity [tracks]."""
-        return self.index.rarity**self.config.rarity
+    settings: ClassVar[type[VsKnnConfig]] = VsKnnConfig
 
     @cached_property
     def _scale(self) -> Floats:
@@ -81,16 +70,6 @@ class VsKnn(ReachingModel):
         scores = summed(held, near[whose], self.tracks) * self.rarity
         scores[tracks] *= self.config.heard
         return above_zero(scores)
-
-    def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "config.json", dataclasses.asdict(self.config))
-        write_arrays(folder / "arrays.npz", self.index.arrays())
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        config = read_config(VsKnnConfig, read_json(folder / "config.json"), folder / "config.json")
-        return cls(config, SessionIndex.load(folder / "arrays.npz"))
 
 
 def fit_vsknn(interactions: Interactions, config: VsKnnConfig = VsKnnConfig()) -> VsKnn:

@@ -8,21 +8,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet
 
+from backbeat.datasets import THIRTY_MUSIC_DAY
+from backbeat.plays_file import read_plays
 from models.base import Taste
 from models.evaluation.datasets import Dataset, open_dataset
 from models.evaluation.splits import Cases, SessionPlays, Split, Training, places_among, training_first
 from models.evaluation.timed import VALIDATION_DAYS, after_moment, next_track
-from warehouse.rules.quantity import DAY_MS, SECOND_MS
+from models.history import day_number
+from warehouse.rules.quantity import DAY_MS
 
-MOMENT_MS = 1_419_120_000_000  # 2014-12-21 00:00 UTC: a month of 30Music is left to test
+MOMENT_MS = day_number(THIRTY_MUSIC_DAY) * DAY_MS
 ROOT = Path(os.environ.get("BACKBEAT_TEST_DATA", "../shared/data"))
 COLUMNS = {"hit@10": "hr@10"}  # what the literature on sequences calls it
 
 
 def opened(name: str, data: Path) -> Dataset:
-    """The data set of that name, of those in the folder `data`. Raises KeyError, `DataWrong`, OSError."""
+    """The data set of that name, of those in the folder `data`. Raises KeyError, `DataWrong`, `CommandFailed`."""
     return _OPEN[name](data)
 
 
@@ -32,11 +34,8 @@ def names() -> tuple[str, ...]:
 
 
 def thirty_music(data: Path) -> SessionPlays:
-    """30Music's plays (Turrin et al. 2015); its times are in seconds."""
-    columns = ["user_id", "song_id", "session_id", "ts"]
-    table = pyarrow.parquet.read_table(data / "30music" / "plays.parquet", columns=columns)
-    users, songs, sessions, started_s = (table[name].to_numpy() for name in columns)
-    return SessionPlays(users, songs, sessions, started_s.astype(np.int64) * SECOND_MS)
+    """30Music's plays (Turrin et al. 2015). Raises `CommandFailed`."""
+    return read_plays(data / "30music" / "plays.parquet").plays
 
 
 def newcomers(name: str, plays: SessionPlays, moment_ms: int) -> Dataset:

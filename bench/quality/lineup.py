@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality.systems import Ours, Peer, System
+from models.recipes import recipes
 
 PEERS = Path(__file__).with_name("peers.json")
 PUBLISHED = Path(__file__).with_name("published.json")
-RECIPES = Path(__file__).resolve().parents[2] / "models" / "recipes"
 _NEIGHBOURS = {"K": (20, 50, 100, 200, 400)}
 _NEXT = {"of": ("sessions",), "last": (1, 2, 3, 5, 10, None)}
 _RANDOM_WALK = {
@@ -120,9 +120,7 @@ def peers(data: str) -> list[System]:
 
 def ours(data: str) -> list[System]:
     """Our learners with a recipe for the data set, and those that are measured without one."""
-    path = RECIPES / f"{data}.json"
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    told = {**{name: {} for name in ALWAYS[data]}, **found}
+    told = {**{name: {} for name in ALWAYS[data]}, **recipes(data)}
     return [Ours(name, settings) for name, settings in told.items()]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Interactions, Positions, Recent, Sequences, Taste, TrackPosition
-from models.evaluation.splits import Cases, Split, SplitImpossible
+from models.evaluation.splits import Cases, Split, SplitImpossible, first_heard, followed
 
 VALIDATION_SEED = 17
 FOLDS = 5
@@ -167,19 +167,15 @@ def in_order(sequences: Sequence[Positions], items: int) -> Interactions:
     rows = np.repeat(np.arange(len(sequences)), lengths)
     ones = np.ones(len(tracks), np.float32)
     weights = csr_array(coo_array((ones, (rows, tracks)), shape=(len(sequences), items)))
-    follows = rows[1:] == rows[:-1]
-    pairs = (tracks[:-1][follows], tracks[1:][follows])
-    transitions = csr_array(coo_array((ones[: len(pairs[0])], pairs), shape=(items, items)))
     ordered = Sequences(np.concatenate([[0], np.cumsum(lengths)]), tracks, rows, np.arange(len(tracks), dtype=float))
-    return Interactions(weights, transitions, np.bincount(tracks, minlength=items).astype(np.float64), ordered)
+    popularity = np.bincount(tracks, minlength=items).astype(np.float64)
+    return Interactions(weights, followed(tracks, rows, items), popularity, ordered)
 
 
 def _ordered_taste(played: Positions, session: int) -> Taste:
     """The taste of these plays, oldest first, in order of first hearing."""
-    each, first, times = np.unique(played, return_index=True, return_counts=True)
-    order = np.argsort(first)
     current = TrackPosition(int(played[-1])) if len(played) else None
-    return Taste(each[order], times[order].astype(np.float64), current, Recent.in_order(played, session))
+    return Taste(*first_heard(played), current, Recent.in_order(played, session))
 
 
 # ---- nowplaying: sessions without listeners, each prefix asks for what follows

@@ -180,9 +180,7 @@ class Training:
         labels, rows = np.unique(listeners, return_inverse=True)
         ones = np.ones(len(tracks), np.float32)
         weights = csr_array(coo_array((ones, (rows, tracks)), shape=(len(labels), known)))
-        follows = sessions[1:] == sessions[:-1]
-        pairs = (tracks[:-1][follows], tracks[1:][follows])
-        transitions = csr_array(coo_array((np.ones(len(pairs[0]), np.float32), pairs), shape=(known, known)))
+        transitions = followed(tracks, sessions, known)
         popularity = np.bincount(tracks, minlength=known).astype(np.float64)
         sequences = _sequences(rows, tracks, sessions, started, len(labels))
         interactions = Interactions(weights, transitions, popularity, sequences)
@@ -203,9 +201,21 @@ def _sequences(
 
 def _by_first_hearing(sequences: Sequences) -> Iterator[Taste]:
     for start, stop in pairwise(sequences.starts):
-        heard, first, times = np.unique(sequences.tracks[start:stop], return_index=True, return_counts=True)
-        by_first = np.argsort(first)
-        yield Taste(heard[by_first], times[by_first].astype(np.float64), recent=recent_of(sequences, start, stop))
+        yield Taste(*first_heard(sequences.tracks[start:stop]), recent=recent_of(sequences, start, stop))
+
+
+def first_heard(played: Positions) -> tuple[Positions, Floats]:
+    """The tracks of these plays, oldest first, in order of first hearing, and how often each was played."""
+    heard, first, times = np.unique(played, return_index=True, return_counts=True)
+    by_first = np.argsort(first)
+    return heard[by_first], times[by_first].astype(np.float64)
+
+
+def followed(tracks: Positions, sessions: npt.NDArray[Any], known: int) -> csr_array:
+    """How often the column followed the row within a session [known, known], of plays in order."""
+    follows = sessions[1:] == sessions[:-1]
+    pairs = (tracks[:-1][follows], tracks[1:][follows])
+    return csr_array(coo_array((np.ones(len(pairs[0]), np.float32), pairs), shape=(known, known)))
 
 
 def recent_of(sequences: Sequences, start: int, stop: int, session: int = 0) -> Recent:

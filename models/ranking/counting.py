@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array
 
 from models.als import AlsConfig
 from models.als_training import fit_als
-from models.base import Floats, Interactions, Positions, Sequences
+from models.base import Floats, Interactions, Positions, Sequences, first_of_session
 from models.ranking.corpus import Corpus
 from models.ranking.sparse import Lists, heaviest
 
@@ -40,7 +40,7 @@ class Plays:
     @classmethod
     def in_order(cls, sequences: Sequences) -> Self:
         """All plays of these."""
-        listeners = np.repeat(np.arange(len(sequences.starts) - 1), np.diff(sequences.starts))
+        listeners = sequences.listeners
         return cls(listeners, sequences.tracks, sequences.sessions, sequences.started_s)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Plays:
@@ -106,7 +106,7 @@ def _near(weights: csr_array[Any, tuple[int, int]]) -> Lists:
 
 def _sessions(plays: Plays) -> Lists:
     """The tracks of each session in order of play."""
-    opens = np.flatnonzero((np.diff(plays.sessions, prepend=-1) != 0) | (np.diff(plays.listeners, prepend=-1) != 0))
+    opens = np.flatnonzero(first_of_session(plays.listeners, plays.sessions))
     starts = np.append(opens, len(plays.tracks)).astype(np.int64)
     return Lists(starts, plays.tracks.astype(np.int32), np.ones(len(plays.tracks), np.float32))
 
