@@ -164,7 +164,7 @@ def model(settings: Settings) -> Finding:
     """Whether a model is published."""
     published = Registry(settings.home.models).published()
     if published is None:
-        return Finding("model", Verdict.ABSENT, "none published yet: popularity answers", "backbeat run")
+        return Finding("model", Verdict.ABSENT, "none published yet: charts and trends answer", "backbeat run")
     return Finding("model", Verdict.OK, published)
 
 

@@ -11,7 +11,7 @@ from backbeat.output import BadUsage, CommandFailed, console, emit, notice, tabl
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
 from jobs.model_card import card_name, model_card
-from models.artifact import artifact_sha256
+from models.artifact import ArtifactBroken, artifact_sha256
 from models.base import ModelBroken
 from models.differences import LISTED, difference
 from models.registry import NoSuchVersion, Registry
@@ -31,7 +31,7 @@ def list_models(*, json: Flag = False) -> None:
     registry = _registry()
     try:
         published = registry.published()
-        models = [_told(registry, version, version == published) for version in registry.versions()]
+        models = [_listed(registry, version, version == published) for version in registry.versions()]
     except (NoSuchVersion, ModelBroken) as error:
         raise CommandFailed(str(error)) from error
     if json:
@@ -40,6 +40,9 @@ def list_models(*, json: Flag = False) -> None:
     columns = ["version", "served", "as_of", "tracks", "artifact_sha256"]
     rows = [[model[column] for column in columns] for model in models]
     console().print(table("models", [column.replace("_", " ") for column in columns], rows))
+    for model in models:
+        if model["broken"]:
+            notice(model["broken"])
 
 
 @app.command
@@ -117,14 +120,19 @@ def _registry() -> Registry:
     return Registry(settings.home.models, settings.keep_models)
 
 
-def _told(registry: Registry, version: str, served: bool) -> dict[str, Any]:
-    manifest = registry.manifest(version)
-    return {
-        "version": version,
-        "served": served,
+def _listed(registry: Registry, version: str, served: bool) -> dict[str, Any]:
+    """A version's row; one that cannot be read, as of an older format, says why in `broken`."""
+    row: dict[str, Any] = {"version": version, "served": served}
+    try:
+        manifest = registry.manifest(version)
+    except ArtifactBroken as error:
+        unknown = dict.fromkeys(("as_of", "tracks", "artifact_sha256", "metrics", "counts"))
+        return row | unknown | {"broken": str(error)}
+    return row | {
         "as_of": manifest["as_of"],
         "tracks": manifest["tracks"],
         "artifact_sha256": artifact_sha256(registry.folder(version)),
         "metrics": manifest["metrics"],
         "counts": manifest["counts"],
+        "broken": None,
     }

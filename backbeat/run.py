@@ -43,7 +43,7 @@ def run(
 
     Args:
         plan: Which one.
-        as_of: Use plays before this day (YYYY-MM-DD); without it, the day after the newest play.
+        as_of: Models know the plays before this day (YYYY-MM-DD); without it, the day after the newest play.
         only: Just these steps of it.
         reopen: Write these days (FROM..TO, or one day) of the daily tables anew, whether their inputs changed or not.
         dry_run: Say what would run, and run nothing.

@@ -13,6 +13,7 @@ import msgspec
 from jobs.run import FailsAgain
 from models.als import AlsConfig
 from models.evaluation.splits import Split, default_split_day, time_split
+from models.files import read_config
 from models.history import History
 from models.registry import Registry
 from warehouse.stores.lake import Lake
@@ -91,9 +92,14 @@ def recipe(home: Path) -> AlsConfig:
 
 
 def published_config(registry: Registry) -> AlsConfig | None:
-    """The configuration that is served now; None before the first model."""
+    """The configuration that is served now; None before the first model.
+
+    Raises `ModelBroken` where what is published is of another format, or not whole.
+    """
     version = registry.published()
-    return AlsConfig(**registry.manifest(version)["configs"]["als"]) if version else None
+    if version is None:
+        return None
+    return read_config(AlsConfig, registry.manifest(version)["configs"].get("als", {}), registry.folder(version))
 
 
 def history_before(lake: Lake, as_of: date) -> History:

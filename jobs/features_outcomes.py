@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import partial
 
@@ -153,7 +152,8 @@ def settled_days(lake: Lake, now_ms: int) -> set[date]:
     late = [day for day in days if day >= max(days) - timedelta(days=WINDOW_DAYS)]
     columns = ["outcome", "shown_ms", "day"]
     slots = lake.reading(FEATURES_OUTCOMES, days=late, columns=columns).relation()
-    return _days(slots.filter(f"outcome = '{OPEN}' AND shown_ms <= {now_ms - OUTCOME_WINDOW_MS}").fetchall())
+    settled = slots.filter(f"outcome = '{OPEN}' AND shown_ms <= {now_ms - OUTCOME_WINDOW_MS}")
+    return {day for (day,) in settled.project("day").distinct().fetchall()}
 
 
 def erased_days(lake: Lake) -> set[date]:
@@ -164,11 +164,7 @@ def erased_days(lake: Lake) -> set[date]:
     with duckdb.connect() as connection:
         connection.register("erasures", lake.dataset(RAW_ERASURES))
         connection.register("outcomes", lake.dataset(FEATURES_OUTCOMES))
-        return _days(connection.sql(_ERASED).fetchall())
-
-
-def _days(rows: Iterable[tuple[date, ...]]) -> set[date]:
-    return {row[-1] for row in rows}
+        return {day for (day,) in connection.sql(_ERASED).fetchall()}
 
 
 _ERASED = """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from models.artifact import Artifact
-from models.base import NOBODY, Catalog, Taste, TrackId
+from models.base import NOBODY, Catalog, ModelBroken, Taste, TrackId
 from models.card import Names, card
 from models.differences import difference
 from models.registry import Registry
@@ -35,8 +37,16 @@ def model_card(lake: Lake, registry: Registry, version: str) -> str:
         registry.manifest(version)["configs"],
         names_of(artifact.catalog, lake.read(CORE_CATALOG, columns=["track_id", "title", "artist"])),
         sampled_tastes(artifact, lake.read(FEATURES_MATRIX)),
-        difference(registry, before, version) if before else None,
+        _difference(registry, before, version) if before else None,
     )
+
+
+def _difference(registry: Registry, before: str, version: str) -> dict[str, Any] | None:
+    """None where the version before is of another format, or not whole."""
+    try:
+        return difference(registry, before, version)
+    except ModelBroken:
+        return None
 
 
 def names_of(catalog: Catalog, told: pa.Table) -> Names:

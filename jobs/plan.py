@@ -188,5 +188,5 @@ _MODEL = (FEATURES_MATRIX, CHECK, TRAIN, EVALUATE, GATE, PUBLISH)
 DAILY = Plan("daily", "From what was played to what is recommended", (*_TABLES, *_MODEL))
 TABLES = Plan("tables", "The tables alone, without a model", _TABLES)
 TRAINING = Plan("train", "A model from the tables as they are", _MODEL)
-UPKEEP = Plan("upkeep", "Compaction, retention and old models", (COMPACT, EXPIRE))
+UPKEEP = Plan("upkeep", "Compaction and retention", (COMPACT, EXPIRE))
 PLANS = {plan.name: plan for plan in (DAILY, TABLES, TRAINING, UPKEEP)}

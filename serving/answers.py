@@ -66,6 +66,8 @@ class MixesAnswer(msgspec.Struct, frozen=True, gc=False):
     model_version: str | None
     mixes: tuple[MixAnswer, ...]
     reason: str | None
+    experiment: str | None = None
+    arm: str | None = None
 
 
 class ManyRecommendations(msgspec.Struct, frozen=True, gc=False):

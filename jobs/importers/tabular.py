@@ -126,7 +126,9 @@ def _typed(ours: str, theirs: Source, raw: pa.Array, reading: Reading) -> pa.Arr
             return length_ms(raw, theirs.unit or "ms")
         return text(raw)
     except (NotAColumn, KeyError) as error:
-        wanted = f"{'/'.join(TIME_UNITS if ours == 'started_ms' else UNITS_MS)}" if ours.endswith("_ms") else "text"
+        wanted = "a whole number" if ours == "slot" else "text"
+        if ours.endswith("_ms"):
+            wanted = "/".join(TIME_UNITS if ours == "started_ms" else UNITS_MS)
         found = error if isinstance(error, NotAColumn) else f"unit {theirs.unit}"
         raise ImportRefused(
             f"reading {reading.name}: found {found} in column {theirs.column!r} for {ours}; wanted {wanted}"

@@ -10,14 +10,15 @@ import numpy as np
 
 from models.als import AlsModel
 from models.popularity import Popularity
+from models.ranking.candidates import NEAR, SESSIONS, SOURCES
 from models.repeat import Repeat
+from models.transitions import Transitions
 from serving.answers import Cite
 from serving.service.listening import TrackHistory, Weighed
 from serving.service.published import EPOCH, Snapshot
 from serving.service.shelves import CURRENT, Picks
 from warehouse.taste import TrackCard
 
-SESSIONS, NEAR = "sessions", "near"  # candidate sources of the two stages
 _MONTHS = [
     "January",
     "February",
@@ -56,11 +57,13 @@ class Storyteller:
             return self._repeated(track_id)
         if source == AlsModel.name:
             return self._alike(cites, score)
-        if source == SESSIONS:
+        if source == Transitions.name:
+            return f"Often played after {self._current()}, which you played last."
+        if source == SOURCES[SESSIONS]:
             return f"Played by others in sessions like the one that you played {self._current()} in."
-        if source == NEAR:
+        if source == SOURCES[NEAR]:
             return f"Played by many who play what you played up to {self._current()}."
-        return self._follows()
+        raise ValueError(f"a reason for the source {source!r}: there is no sentence for it")
 
     def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
         """The plays at these places."""
@@ -84,9 +87,6 @@ class Storyteller:
     def _repeated(self, track_id: str) -> str:
         places = np.flatnonzero(self.known.taste.tracks == self.snapshot.position(track_id))
         return f"You played it {_how_often(self.known.histories[places[0]])}." if len(places) else "You played it once."
-
-    def _follows(self) -> str:
-        return f"Often played after {self._current()}, which you played last."
 
     def _current(self) -> str:
         current = self.known.listening.taste.current

@@ -118,10 +118,11 @@ class Recommender:
         """The listener's daily mixes. Raises `RowsUnavailable`."""
         snapshot = self._published.snapshot
         if snapshot is None:
-            return MixesAnswer(listener_id, None, (), _NO_MIX_YET)
+            return MixesAnswer(listener_id, None, (), _NO_MIX_YET, *self._arm(listener_id))
         known = self._listeners.weighed(listener_id, snapshot)
         mixes = tuple(self._mix(listener_id, snapshot, known, one) for one in mixed(snapshot, known, length))
-        return MixesAnswer(listener_id, snapshot.version, mixes, None if mixes else _NO_MIX_YET)
+        reason = None if mixes else _NO_MIX_YET
+        return MixesAnswer(listener_id, snapshot.version, mixes, reason, *self._arm(listener_id))
 
     def _mix(self, listener_id: str, snapshot: Snapshot, known: Weighed, mix: Mixed) -> MixAnswer:
         impression_id = self._new_id()
@@ -129,7 +130,8 @@ class Recommender:
         ids = snapshot.ids(known.taste.tracks[mix.places])
         cards = self._cards.of(ids)
         name = mix_name([cards[track_id].artist for track_id in ids], known.taste.weights[mix.places])
-        answer = Recommendations(listener_id, MIX_SHELF, snapshot.version, impression_id, items, None, None)
+        arm = self._arm(listener_id)
+        answer = Recommendations(listener_id, MIX_SHELF, snapshot.version, impression_id, items, None, None, *arm)
         self._shown(self._impression(answer, [1.0] * len(items)))
         return MixAnswer(name, impression_id, items)
 

@@ -173,11 +173,13 @@ def test_a_damaged_model_is_named_once_and_nothing_is_answered(backbeat: Backbea
         assert err.count("\n") == 1
 
 
-def test_models_without_a_whole_manifest_are_not_listed(backbeat: Backbeat, served: Path) -> None:
+def test_a_model_that_cannot_be_read_is_listed_with_the_reason(backbeat: Backbeat, served: Path) -> None:
     (served / "artifact.json").write_text(f'{{"format": {FORMAT}, "files": {{}}}}')
-    code, out, err = backbeat("models", "list")
-    assert (code, out) == (1, "")
-    assert "its manifest lacks as_of, configs, counts" in err
+    code, out, err = backbeat("models", "list", "--json")
+    [model] = json.loads(out)["models"]
+    assert (code, err) == (0, "")
+    assert (model["version"], model["served"], model["tracks"]) == (served.name, True, None)
+    assert "its manifest lacks as_of, configs, counts" in model["broken"]
 
 
 @pytest.mark.usefixtures("served")

@@ -86,7 +86,8 @@ def test_what_a_kill_cut_off_is_tried_again(data: Path, home: Path, capsys: pyte
 def test_a_search_that_is_killed_keeps_its_finished_trials(data: Path, home: Path) -> None:
     command = [sys.executable, "-m", "backbeat", "search", "als", "--data", str(data), "--minutes", "5"]
     running = subprocess.Popen(command, env=dict(os.environ))
-    while not (home / "searches.db").exists() or running.poll() is not None:
+    while not (home / "searches.db").exists():
+        assert running.poll() is None
         time.sleep(0.1)
     time.sleep(4)
     running.send_signal(signal.SIGKILL)

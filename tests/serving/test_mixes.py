@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from models.experiments.assignment import Arm, Experiment, assigned
 from tests.serving.house import House, track
 
 
@@ -32,6 +35,19 @@ def test_too_little_to_part_is_no_mix_and_says_so(house: House) -> None:
 def test_before_the_first_model_there_is_no_mix(bare_house: House) -> None:
     answer = bare_house.client.get("/v1/listeners/ada/mixes").json()
     assert (answer["mixes"], answer["model_version"]) == ([], None)
+
+
+def test_a_mix_is_told_and_logged_with_the_arm_of_its_listener(tmp_path: Path) -> None:
+    everybody = Experiment("louder", (Arm("control", 5_000), Arm("louder", 5_000)))
+    with House(tmp_path, experiment=everybody) as house:
+        house.publish()
+        house.listen("ada", *(track(1, place) for place in range(4)))
+        answer = house.client.get("/v1/listeners/ada/mixes").json()
+        house.api.services.impressions.flush()
+        (shown,) = house.impressions()
+    assert (
+        (answer["experiment"], answer["arm"]) == (shown.experiment, shown.arm) == ("louder", assigned(everybody, "ada"))
+    )
 
 
 def test_each_mix_is_logged_as_shown(house: House) -> None:
