@@ -18,6 +18,18 @@ from warehouse.tables import CORE_PLAYS, CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, T
 
 # A play just before midnight may be the same as one just after it.
 PLAYS = Input(RAW_PLAYS, before=1, after=1)
+_JUDGED = (
+    "play_id",
+    "listener_id",
+    "started_ms",
+    "source",
+    "played_ms",
+    "track_ms",
+    "impression_id",
+    "ended_by",
+    "country",
+    "day",
+)
 
 
 def main(run: JobRun) -> None:
@@ -62,9 +74,12 @@ def of_listeners_not_erased(rows: DataFrame, erasures: DataFrame) -> DataFrame:
 
 
 def identified_plays(plays: DataFrame, tracks: DataFrame) -> DataFrame:
-    """Plays with the one id of their track; a track that no telling describes keeps its source's name."""
+    """Plays with the one id of their track; a track that no telling describes keeps its source's name.
+
+    Only the columns that are judged: those who read the result twice then read the same, and Spark makes it once.
+    """
     named = plays.join(F.broadcast(tracks), "source_track_id", "left")
-    return named.withColumn("track_id", F.coalesce("track_id", "source_track_id"))
+    return named.select(*_JUDGED, F.coalesce("track_id", "source_track_id").alias("track_id"))
 
 
 def distinct_plays(plays: DataFrame) -> DataFrame:
@@ -75,10 +90,10 @@ def distinct_plays(plays: DataFrame) -> DataFrame:
     before it, so that a day's plays depend on its neighbours alone.
     """
     in_time = Window.partitionBy("listener_id", "track_id").orderBy("started_ms", "play_id")
-    since_last = F.col("started_ms") - F.lag("started_ms").over(in_time)
-    to_next = F.lead("started_ms").over(in_time) - F.col("started_ms")
+    neighbours = {"last_ms": F.lag("started_ms").over(in_time), "next_ms": F.lead("started_ms").over(in_time)}
+    since_last, to_next = F.col("started_ms") - F.col("last_ms"), F.col("next_ms") - F.col("started_ms")
     crowded = F.coalesce(same_play(since_last), F.lit(False)) | F.coalesce(same_play(to_next), F.lit(False))
-    marked = plays.withColumn("crowded", crowded)
+    marked = plays.withColumns(neighbours).withColumn("crowded", crowded).drop(*neighbours)
     alone = marked.where(~F.col("crowded")).drop("crowded")
     return alone.unionByName(_told_once(marked.where("crowded").drop("crowded")))
 

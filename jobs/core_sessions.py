@@ -24,17 +24,21 @@ def sessions(plays: DataFrame) -> DataFrame:
     The name looks back to the midnight before yesterday's plays and no further: who listens around the clock begins
     a new session each day, so that a day's sessions depend on two days alone.
     """
-    by_listener = Window.partitionBy("listener_id").orderBy("started_ms", "play_id")
-    silence_ms = F.col("started_ms") - F.lag("ended_ms").over(by_listener)
+    in_time = Window.partitionBy("listener_id").orderBy("started_ms", "play_id")  # the one order: rows are sorted once
+    until_now = in_time.rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    until_last = in_time.rowsBetween(Window.unboundedPreceding, -1)
+    silence_ms, nights = F.col("started_ms") - F.col("last_ended_ms"), F.datediff("day", "last_day")
     opens = F.coalesce(opens_session(silence_ms), F.lit(True))  # no earlier play: a session opens
-    running = F.last(F.when(opens, F.col("started_ms")), ignorenulls=True).over(by_listener)
-    two_days = Window.partitionBy("listener_id", "running_since_ms").orderBy(F.unix_date("day")).rangeBetween(-1, 0)
+    began_ms = F.when(opens | (nights > 0), F.col("started_ms"))  # where a session, or its part of a new day, begins
+    named_ms = F.when(~opens & (nights == 1), F.col("yesterday_ms")).otherwise(F.col("began_ms"))
     return (
         plays.where("counts")
-        .withColumn("running_since_ms", running)
+        .withColumns({"last_ended_ms": F.lag("ended_ms").over(in_time), "last_day": F.lag("day").over(in_time)})
+        .withColumn("began_ms", began_ms)
+        .withColumn("yesterday_ms", F.last("began_ms", ignorenulls=True).over(until_last))
         .select(
             "listener_id",
-            F.min("started_ms").over(two_days).alias("session_started_ms"),
+            F.last(named_ms, ignorenulls=True).over(until_now).alias("session_started_ms"),
             "play_id",
             "track_id",
             "started_ms",
