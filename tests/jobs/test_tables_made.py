@@ -76,6 +76,29 @@ def test_who_listens_around_the_clock_begins_a_session_a_day(spark: SparkSession
     assert alone[-1] == sessions_of(spark, plays)[-1]  # the last day needs the day before it, and no more
 
 
+def test_a_session_that_sounded_through_a_whole_day_without_a_play_has_a_new_name_after_it(spark: SparkSession) -> None:
+    plays = [
+        played("t1", MONDAY, MONDAY + 2 * DAY),
+        played("t2", MONDAY + 2 * DAY + MIN, MONDAY + 2 * DAY + 2 * MIN),
+        played("t3", MONDAY + 3 * DAY, MONDAY + 3 * DAY + MIN),
+    ]
+    plays[1]["ended_ms"] = MONDAY + 3 * DAY - MIN
+    later = 2 * DAY + MIN
+    assert sessions_of(spark, plays) == [("t1", 0), ("t2", later), ("t3", later)]
+
+
+def test_of_two_sessions_of_an_evening_the_later_alone_goes_on_over_midnight(spark: SparkSession) -> None:
+    plays = [
+        played("t1", MONDAY - 90 * MIN, MONDAY - 80 * MIN),
+        played("t2", MONDAY - 9 * MIN, MONDAY - MIN),
+        played("t3", MONDAY + MIN, MONDAY + 2 * MIN),
+        played("t4", MONDAY + 3 * MIN, MONDAY + 4 * MIN),
+        played("t5", MONDAY + 90 * MIN, MONDAY + 91 * MIN),
+    ]
+    opened = [-90 * MIN, *[-9 * MIN] * 3, 90 * MIN]
+    assert sessions_of(spark, plays) == [(f"t{n}", ms) for n, ms in enumerate(opened, 1)]
+
+
 def test_what_followed_what_is_counted_within_sessions_on_the_day_of_the_later(spark: SparkSession) -> None:
     def heard(track: str, started_ms: int, session: int) -> dict[str, Any]:
         return {
