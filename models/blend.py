@@ -5,15 +5,17 @@ Each member's scores are made shares of 1 over the catalog, p_m(j), and with the
     score(j) = sum over members of  log_m * ln(1 + p_m(j) / f) + share_m * p_m(j),   and `heard` for j in the session
 
 A track that a member does not reach gains nothing from it. The logarithm tells small shares apart, where the plain
-share rewards a member that is sure. `models.evaluation.blending` fits the weights as those of a conditional logit
-(McFadden 1974, "Conditional logit analysis of qualitative choice behavior"): a listener's choice among candidates.
+share rewards a member that is sure. Scores that are no shares of anything, as those of linear maps and transformers,
+can be standard scores in the place of p_m, without the logarithm. `models.evaluation.blending` fits the weights as
+those of a conditional logit (McFadden 1974, "Conditional logit analysis of qualitative choice behavior"): a listener's
+choice among candidates.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
@@ -30,6 +32,7 @@ from models.reaching import ReachingModel
 from models.scoring import ScoringModel
 
 Values = TypeVar("Values", bound=npt.NDArray[np.floating])
+Scale = Literal["parts", "softmax", "ranks", "standard"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,12 @@ class Member:
 
     `parts` divides the scores above zero by their sum; `softmax` is for scores that may be negative, and sharper with a
     lower `temperature`; `ranks` is for scores whose differences say little: the share falls as 1 / (10 + rank).
+    `standard` brings the scores to mean 0 and deviation 1 over the catalog; what is below 0 has no logarithm.
     """
 
     learner: str
     settings: Mapping[str, Any] = field(default_factory=dict)
-    scale: Literal["parts", "softmax", "ranks"] = "parts"
+    scale: Scale = "parts"
     temperature: float = 1.0
     log: float = 1.0
     share: float = 0.0
@@ -51,19 +55,30 @@ class Member:
         if not (self.temperature > 0 and self.log >= 0 and self.share >= 0):
             found = f"temperature {self.temperature}, log {self.log}, share {self.share}"
             raise ValueError(f"{self.learner} in a blend with {found}; wanted no weight below 0, a temperature above")
+        if self.scale == "standard" and self.log:
+            raise ValueError(f"{self.learner} in a blend by the logarithm {self.log} of standard scores; wanted log 0")
 
 
 @dataclass(frozen=True)
 class BlendConfig:
-    """What is blended. `floor` is the share from which on the logarithm rises, `heard` is added and may be below 0."""
+    """What is blended. `floor` is the share from which on the logarithm rises, `heard` is added and may be below 0.
+
+    A member of no weight is not fitted: it is there for who searches the weights anew.
+    """
 
     members: tuple[Member, ...] = (Member("markov"), Member("stan"), Member("actr"), Member("popularity", log=0.1))
     floor: float = 1e-3
     heard: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.members or not self.floor > 0:
-            raise ValueError(f"a blend of {len(self.members)} members, floor {self.floor}; wanted one or more, above 0")
+        if not self.speaking or not self.floor > 0:
+            found = f"{len(self.speaking)} members of any weight, floor {self.floor}"
+            raise ValueError(f"a blend of {found}; wanted one or more, above 0")
+
+    @property
+    def speaking(self) -> tuple[Member, ...]:
+        """The members that weigh something."""
+        return tuple(member for member in self.members if member.log or member.share)
 
 
 @dataclass(frozen=True)
@@ -95,12 +110,14 @@ class Blend(ScoringModel):
         return scores
 
     def shares_of(self, tastes: Sequence[Taste]) -> Iterator[Scores]:
-        """For each member in turn what it gives each track [tastes, tracks]: a row sums to 1, or to 0."""
+        """For each member in turn what it gives each track [tastes, tracks], on its scale; 0 where it says nothing."""
         for member, model in zip(self.config.members, self.members, strict=True):
             yield _shares(member, model, tastes)
 
     def _worth(self, member: Member, shares: Values) -> Values:
-        worth = member.log * np.log1p(shares / self.config.floor) + member.share * shares
+        worth = member.share * shares
+        if member.log:
+            worth = worth + member.log * np.log1p(shares / self.config.floor)
         return worth.astype(shares.dtype, copy=False)
 
     def save(self, folder: Path) -> None:
@@ -119,9 +136,9 @@ class Blend(ScoringModel):
 
 
 def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig()) -> Blend:
-    """Fit each member on the same interactions. Raises what their fits raise."""
-    told = ((member.learner, member.settings) for member in config.members)
-    return Blend(config, fit_members(interactions, told))
+    """Fit each member that weighs something on the same interactions. Raises what their fits raise."""
+    told = ((member.learner, member.settings) for member in config.speaking)
+    return Blend(replace(config, members=config.speaking), fit_members(interactions, told))
 
 
 def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:
@@ -131,8 +148,10 @@ def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:
 def _all_scores(model: Model, tastes: Sequence[Taste]) -> Scores:
     """Every track's score [tastes, tracks]; minus infinity where a model has nothing to say."""
     if isinstance(model, ScoringModel):
-        scores = model.score_many(tastes)
-        scores[[model.says_nothing(taste) for taste in tastes]] = -np.inf
+        told = np.array([not model.says_nothing(taste) for taste in tastes])
+        scores = np.full((len(tastes), model.tracks), -np.inf, np.float32)
+        if told.any():
+            scores[told] = model.score_many([taste for taste, tells in zip(tastes, told, strict=True) if tells])
         return scores
     if isinstance(model, AlsModel):
         return np.stack([model.fold_in(taste) for taste in tastes]).astype(np.float32) @ model.vectors.T
@@ -158,4 +177,11 @@ def _ranks(scores: Scores, _temperature: float) -> Scores:
     return _parts(np.where(scores > 0, shares, np.float32(0)), 1.0)
 
 
-_SCALES = {"parts": _parts, "softmax": _softmax, "ranks": _ranks}
+def _standard(scores: Scores, _temperature: float) -> Scores:
+    told = np.where(np.isfinite(scores).all(axis=1, keepdims=True), scores, np.float32(0))
+    centred = told - told.mean(axis=1, keepdims=True)
+    deviation = centred.std(axis=1, keepdims=True)
+    return centred / np.where(deviation > 0, deviation, np.float32(1))
+
+
+_SCALES = {"parts": _parts, "softmax": _softmax, "ranks": _ranks, "standard": _standard}

@@ -118,7 +118,6 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("als", "models.als_training:fit_als", "models.als:AlsConfig"),
         Learner("sasrec", "models.sasrec_training:fit_sasrec", "models.sasrec:SasrecConfig"),
         Learner("slist", "models.slist:fit_slist", "models.slist:SlistConfig"),
-        Learner("ensemble", "models.ensemble:fit_ensemble", "models.ensemble:EnsembleConfig"),
         Learner("item2vec", "models.item2vec_training:fit_item2vec", "models.item2vec:Item2vecConfig"),
         Learner("markov", "models.markov:fit_markov", "models.markov:MarkovConfig"),
         Learner("vsknn", "models.vsknn:fit_vsknn", "models.vsknn:VsKnnConfig"),

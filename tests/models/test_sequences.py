@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from models.base import NOBODY, Interactions, ModelBroken, Recent, Sequences, Taste, TrackPosition
-from models.ensemble import Ensemble, EnsembleConfig, Part, fit_ensemble
+from models.blend import Blend, BlendConfig, Member, fit_blend
 from models.evaluation.datasets import in_order
 from models.files import write_arrays
 from models.item2vec import Item2vec, Item2vecConfig
@@ -186,43 +186,44 @@ def written_out(sequences: list[np.ndarray], fading: float) -> tuple[np.ndarray,
     return past, future
 
 
-class TestEnsemble(ModelContract):
-    CONFIG = EnsembleConfig(
-        (Part("slist", 0.4, {"share": 0.0, "regularisation": 1.0, "answer_fading": 0.3}), Part("sasrec", 0.6, TINY_SET))
+class TestBlendOfSequences(ModelContract):
+    """By standard scores, which linear maps and transformers need."""
+
+    CONFIG = BlendConfig(
+        (
+            Member(
+                "slist", {"share": 0.0, "regularisation": 1.0, "answer_fading": 0.3}, "standard", log=0.0, share=0.4
+            ),
+            Member("sasrec", TINY_SET, "standard", log=0.0, share=0.6),
+        )
     )
 
     @pytest.fixture
     def interactions(self) -> Interactions:
         return rounds()
 
-    def fit(self, interactions: Interactions) -> Ensemble:
-        return fit_ensemble(interactions, self.CONFIG)
+    def fit(self, interactions: Interactions) -> Blend:
+        return fit_blend(interactions, self.CONFIG)
 
     def known_answer(self, taste: Taste, _listener: int) -> set[int]:
         return {(int(taste.tracks[-1]) + 2) % TRACKS}
 
-    def test_scores_are_the_weighted_sum_of_standard_scores(self, model: Ensemble, interactions: Interactions) -> None:
+    def test_scores_are_the_weighted_sum_of_standard_scores(self, model: Blend, interactions: Interactions) -> None:
         taste = taste_of(3, interactions)
-        told = [member.score_many([taste])[0] for member in model.members]
+        everything = np.arange(TRACKS)
+        told = [member.scores(taste, everything) for member in model.members]
         wanted = sum(w * (one - one.mean()) / one.std() for w, one in zip((0.4, 0.6), told, strict=True))
         np.testing.assert_allclose(model.score_many([taste])[0], wanted, atol=1e-5)
 
-    def test_a_member_without_an_opinion_adds_nothing(self, model: Ensemble) -> None:
+    def test_a_member_without_an_opinion_adds_nothing(self, model: Blend) -> None:
         unordered = Taste(np.array([2]), np.ones(1))
-        told = model.members[0].score_many([unordered])[0]
+        told = model.members[0].scores(unordered, np.arange(TRACKS))
         wanted = 0.4 * (told - told.mean()) / told.std()
         np.testing.assert_allclose(model.score_many([unordered])[0], wanted, atol=1e-5)
 
-    def test_members_over_different_catalogs_are_refused(self, model: Ensemble, tmp_path: Path) -> None:
-        model.save(tmp_path)
-        fit_slist(in_order([np.array([0, 1])], 2), SlistConfig()).save(tmp_path / "1-slist")
-        with pytest.raises(ModelBroken, match="one catalog"):
-            Ensemble.load(tmp_path)
-
-    @pytest.mark.parametrize(("learner", "weight"), [("als", 1.0), ("slist", 0.0)])
-    def test_a_part_that_cannot_be_is_refused(self, learner: str, weight: float) -> None:
-        with pytest.raises(ValueError, match="wanted one of"):
-            Part(learner, weight)
+    def test_the_logarithm_of_a_standard_score_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="wanted log 0"):
+            Member("slist", scale="standard", log=1.0)
 
 
 class TestItem2vec(ModelContract):
@@ -259,7 +260,7 @@ def test_pairs_are_of_one_session_and_a_window_apart_at_most() -> None:
     assert sorted(zip(earlier.tolist(), later.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 2), (4, 5)]
 
 
-@pytest.mark.parametrize("name", ["sasrec", "item2vec", "slist", "ensemble"])
+@pytest.mark.parametrize("name", ["sasrec", "item2vec", "slist"])
 def test_interactions_without_order_are_refused(name: str) -> None:
     learner = LEARNERS[name]
     with pytest.raises(ValueError, match="sequences"):
