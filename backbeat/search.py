@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json as jsons
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,23 +14,22 @@ from typing import Annotated, Any
 import optuna
 from cyclopts import Parameter
 from optuna.trial import TrialState
-from threadpoolctl import threadpool_limits
 
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
+from backbeat.hunt import CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
+from models.evaluation.blending import NothingToFit
 from models.evaluation.datasets import Dataset
-from models.evaluation.run import Contestant, evaluate
 from models.evaluation.splits import Split, SplitImpossible
-from models.learners import Learner, SettingsWrong
+from models.learners import SettingsWrong
 from models.recipes import save_recipe
-from models.search_space import Range, Where, space
+from models.search_space import space
 
-SECONDS, CUT_OFF = "seconds", "cut off"  # attributes of a trial: how long it worked, and that it was ended
-REFUSED = (ValueError, ArithmeticError, MemoryError, SettingsWrong)  # end the trial, not the search
-SHOWN = 5
+REFUSED = (ValueError, ArithmeticError, MemoryError, SettingsWrong, NothingToFit)  # end the trial, not the search
+SHOWN, BLEND = 5, "blend"
 
 
 def search(
@@ -45,43 +41,49 @@ def search(
     trials: int | None = None,
     split: Protocol | None = None,
     split_day: date | None = None,
+    members: str | None = None,
     seed: int = 7,
     save: Annotated[bool, Parameter(negative=())] = False,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Search the settings of a learner, on the validation split alone.
+    """Search the settings of a learner, or the weights of a blend, on the validation split alone.
 
     The recipe, or else the defaults, are the first trial. Interrupted, or with more minutes, the same command goes on.
 
     Args:
-        model: A learner, by name, whose config declares ranges.
+        model: A learner, by name, whose config declares ranges; or blend.
         data: A benchmark's folder, or Parquet or CSV of plays.
         minutes: How long all trials together may take, those of earlier calls included.
         trials: How many there are at most, those of earlier calls included.
         split: Of a file, next (the default), new or all.
         split_day: The first day of the test, which the search never sees, with --split new or all.
+        members: Learners to blend, with their recipes; by default those of the blend's recipe, or all that have one.
         seed: Of the search and of every fit.
         save: Keep the best settings as a recipe in BACKBEAT_HOME/recipes.
         json: One JSON document on one line.
     """
     found = known_learner(model)
     where = space(found.config_type)
-    if not where:
+    if not where and model != BLEND:
         raise BadUsage(f"a search for {model}, whose config declares no range; `models.search_space` says how")
+    if members is not None and model != BLEND:
+        raise BadUsage(f"--members {members} in a search for {model}; only a {BLEND} has members")
     if not minutes > 0 or (trials is not None and trials < 1):
         raise BadUsage(f"--minutes {minutes} with --trials {trials}; wanted more than 0 of each")
     house = Settings.from_environment()
     dataset = open_data(data, split, split_day)
     recipe = recipe_name(dataset.name)
-    given = recipes_of(recipe, house.home.recipes).get(model, {})
-    base = as_parameters(chosen(found, given, f"{model} on {dataset.name}", seed))
+    recipes = recipes_of(recipe, house.home.recipes)
+    sought: Sought
+    if model == BLEND:
+        sought = _blend(dataset, recipes, seed, members.split(",") if members else None)
+    else:
+        base = as_parameters(chosen(found, recipes.get(model, {}), f"{model} on {dataset.name}", seed))
+        sought = SettingsSought(found, where, base, _validation(dataset))
     hashed = data_version(data)
-    unsearched = {name: value for name, value in base.items() if name not in where}
-    told = [hashed, _validation(dataset).boundary, unsearched, repr(where)]
-    study = _study(house, f"{model} on {dataset.name}", told, seed)
-    study.enqueue_trial({name: base[name] for name in where}, skip_if_exists=True)
+    study = _study(house, sought, dataset, hashed, seed)
     began = time.monotonic()
-    hunt = Hunt(found, dataset, base, where)
+    hunt = Hunt(sought, dataset)
     try:
         _run(study, hunt, minutes * 60, trials)
     except KeyboardInterrupt:
@@ -112,60 +114,39 @@ def _validation(dataset: Dataset) -> Split:
         raise CommandFailed(f"searching on {dataset.name}: {error}") from error
 
 
-class OutOfTime(Exception):
-    """The minutes of the search are spent."""
+def _blend(
+    dataset: Dataset, recipes: Mapping[str, Mapping[str, Any]], seed: int, members: Sequence[str] | None
+) -> BlendSought:
+    """The members named, or those of the recipe, or all that have one; with their recipes and the seed."""
+    given = {} if members else recipes.get(BLEND, {})
+    named = members or [name for name in recipes if name != BLEND]
+    told = given.get("members") or [{"learner": name, "settings": recipes.get(name, {})} for name in named]
+    if not told:
+        raise BadUsage(f"a blend on {dataset.name}, for which no learner has a recipe; --members names some")
+    seeded = []
+    for one in told:
+        learner = known_learner(one["learner"])
+        settings = chosen(learner, one.get("settings", {}), f"{learner.name} in a blend on {dataset.name}", seed)
+        seeded.append({**one, "settings": as_parameters(settings)})
+    base = chosen(known_learner(BLEND), {**given, "members": seeded}, f"{BLEND} on {dataset.name}")
+    return BlendSought(base, bool(given), _validation(dataset))
 
 
-@dataclass(frozen=True)
-class Hunt:
-    """What one trial fits, and what it is measured on: the data set's metric on its validation split."""
-
-    learner: Learner
-    dataset: Dataset
-    base: Mapping[str, Any]
-    where: Mapping[str, Where]
-
-    def score(self, trial: optuna.Trial, seconds: float) -> float:
-        """The metric of one trial's settings. Raises `OutOfTime` where that takes more than `seconds`."""
-        given = {name: _suggested(trial, name, each) for name, each in self.where.items()}
-        settings = self.learner.settings({**self.base, **given})
-        began = time.monotonic()
-        try:
-            with _deadline(seconds), threadpool_limits(1, "blas"):
-                return self._measured(settings)
-        except (OutOfTime, KeyboardInterrupt):
-            trial.set_user_attr(CUT_OFF, value=True)
-            raise
-        finally:
-            trial.set_user_attr(SECONDS, time.monotonic() - began)
-
-    def _measured(self, settings: Any) -> float:
-        validation = self.dataset.validation
-        fitted = self.learner.fitted(validation.train, settings)
-        outcome = evaluate([Contestant(fitted, fresh=True, uses="")], validation, self.dataset.k).outcomes[0]
-        return float(outcome.sums[self.dataset.metric].sum() / outcome.cases.sum())
-
-
-def _suggested(trial: optuna.Trial, name: str, where: Where) -> Any:
-    if not isinstance(where, Range):
-        return trial.suggest_categorical(name, where.values)
-    if where.whole:
-        return trial.suggest_int(name, int(where.low), int(where.high), log=where.log)
-    return trial.suggest_float(name, where.low, where.high, log=where.log)
-
-
-def _study(house: Settings, name: str, told: list[Any], seed: int) -> optuna.Study:
+def _study(house: Settings, sought: Sought, dataset: Dataset, hashed: str, seed: int) -> optuna.Study:
     """The study of equal data, ranges and seed, as far as it has come; a trial that was cut off is tried again."""
+    told = [hashed, dataset.validation.boundary, sought.fixed, repr(sought.where)]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     house.home.root.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(jsons.dumps(told).encode()).hexdigest()[:12]
     study = optuna.create_study(
         storage=f"sqlite:///{house.home.root / 'searches.db'}",
-        study_name=f"{name}, {key}",
+        study_name=f"{sought.name} on {dataset.name}, {key}",
         direction="maximize",
         load_if_exists=True,
     )
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))  # going on repeats no draw
+    for proposed, attributes in sought.first:
+        study.enqueue_trial(proposed, user_attrs=attributes, skip_if_exists=True)
     _try_again(study)
     return study
 
@@ -176,7 +157,8 @@ def _try_again(study: optuna.Study) -> None:
     for trial in study.trials:
         if trial.number not in queued and (trial.state == TrialState.RUNNING or CUT_OFF in trial.user_attrs):
             queued.append(trial.number)
-            study.enqueue_trial(trial.params)
+            kept = {name: value for name, value in trial.user_attrs.items() if name not in (SECONDS, CUT_OFF)}
+            study.enqueue_trial(trial.params, user_attrs=kept)
         if trial.state == TrialState.RUNNING:
             study.tell(trial.number, state=TrialState.FAIL)
     study.set_user_attr(CUT_OFF, queued)
@@ -201,32 +183,16 @@ def _spent(study: optuna.Study) -> float:
     return sum(trial.user_attrs.get(SECONDS, 0.0) for trial in study.get_trials(deepcopy=False))
 
 
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Raises `OutOfTime` in the block when the time is over, or as soon after as compiled code returns."""
-
-    def over(*_: object) -> None:
-        raise OutOfTime
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
 def _answer(study: optuna.Study, hunt: Hunt, minutes: float) -> dict[str, Any]:
     if not _done(study):
         failed = [trial.user_attrs.get(SECONDS) for trial in study.trials]
         raise CommandFailed(f"searching: no trial of {len(failed)} came to its end in {minutes:g} minutes; wanted one")
     return {
         "data": hunt.dataset.name,
-        "model": hunt.learner.name,
+        "model": hunt.sought.name,
         "metric": hunt.dataset.metric,
         "value": study.best_value,
-        "settings": {**hunt.base, **study.best_params},
+        "settings": hunt.sought.settings(study.best_trial),
         "trials": _done(study),
         "minutes": round(_spent(study) / 60, 2),
         "validation": hunt.dataset.validation.boundary,

@@ -1,12 +1,14 @@
 """The weights of a blend, fitted on validation cases as a listener's choice among what its members put forward.
 
 For each case the candidates are the best of each member. With x the features of a candidate (for each member the
-logarithm and the plain share, and whether it was heard in the session so far), the probability that it is the one is
-exp(w x) / sum over candidates of exp(w x): McFadden's conditional logit, fitted by maximum likelihood with a ridge.
+logarithm and the plain share, or its standard score, and whether it was heard in the session so far), the probability
+that it is the one is exp(w x) / sum over candidates of exp(w x): McFadden's conditional logit, fitted by maximum
+likelihood with a ridge over features of deviation 1, so that small shares are not held to be small reasons.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,8 +16,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from models.base import Floats, Positions, Scores, Taste
-from models.blend import Blend, BlendConfig, fit_blend
+from models.blend import Blend, BlendConfig, Member
 from models.evaluation.splits import Split
+from models.members import fit_members
 from models.scoring import best_of_each
 
 CASES_AT_MOST, PER_MEMBER, RIDGE, SAMPLE_SEED = 6_000, 100, 1.0, 23
@@ -46,15 +49,24 @@ def blended(split: Split, config: BlendConfig) -> BlendConfig:
 
     Raises `NothingToFit`.
     """
-    found = choices(split, fit_blend(split.train, config)).decided()
+    members = fit_members(split.train, ((member.learner, member.settings) for member in config.members))
+    return reweighted(split, Blend(config, members)).config
+
+
+def reweighted(split: Split, blend: Blend) -> Blend:
+    """The blend, fitted on the split's train, with weights that suit the cases of the split best.
+
+    Raises `NothingToFit`.
+    """
+    found = choices(split, blend).decided()
     if not found.right.any():
         raise NothingToFit(f"blending on {len(split.cases)} cases: none has a right answer among its candidates")
-    weights = fitted_weights(found)
+    *pairs, heard = (_rounded(weight) for weight in fitted_weights(found))
     members = tuple(
-        replace(member, log=round(float(log), 4), share=round(float(share), 4))
-        for member, log, share in zip(config.members, weights[:-1:2], weights[1:-1:2], strict=True)
+        replace(member, log=log, share=share)
+        for member, log, share in zip(blend.config.members, pairs[::2], pairs[1::2], strict=True)
     )
-    return replace(config, members=members, heard=round(float(weights[-1]), 4))
+    return replace(blend, config=replace(blend.config, members=members, heard=heard))
 
 
 def choices(split: Split, blend: Blend) -> Choices:
@@ -68,7 +80,7 @@ def choices(split: Split, blend: Blend) -> Choices:
     for start in range(0, len(chosen), at_once):
         asked = chosen[start : start + at_once]
         tastes = [cases.fresh[case] for case in asked]
-        row, items, features = _put_forward(blend, tastes, new_only=split.new_only)
+        row, items, features = _put_forward(blend, tastes, [split.barred(taste) for taste in tastes])
         right = np.empty(len(items), bool)
         for place, case in enumerate(asked):
             relevant = cases.relevant[cases.starts[case] : cases.starts[case + 1]]
@@ -83,27 +95,32 @@ def choices(split: Split, blend: Blend) -> Choices:
 
 def fitted_weights(found: Choices) -> Floats:
     """The weights [weights] of the highest likelihood: none below 0 but the last, that of what was heard."""
+    spread = found.features.std(axis=0)
+    spread = np.where(spread > 0, spread, np.float32(1))
+    features = found.features / spread
     starts = np.searchsorted(found.case, np.arange(found.case[-1] + 1))
-    wanted = found.features[found.right].sum(axis=0, dtype=np.float64)
+    wanted = features[found.right].sum(axis=0, dtype=np.float64)
     times = np.bincount(found.case[found.right], minlength=len(starts))
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        scores = found.features @ weights.astype(np.float32)
+        scores = features @ weights.astype(np.float32)
         highest = np.maximum.reduceat(scores, starts)
         powers = np.exp(scores - highest[found.case]).astype(np.float64)
         totals = np.add.reduceat(powers, starts)
-        expected = (powers * (times / totals)[found.case]).astype(np.float32) @ found.features
+        expected = (powers * (times / totals)[found.case]).astype(np.float32) @ features
         surprise = times @ (highest + np.log(totals)) - wanted @ weights
         return surprise + RIDGE / 2 * weights @ weights, expected - wanted + RIDGE * weights
 
-    weights = found.features.shape[1]
+    weights = features.shape[1]
     bounds = [(0.0, None)] * (weights - 1) + [(None, None)]
     best: Floats = minimize(loss, np.zeros(weights), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return best
+    return best / spread
 
 
-def _put_forward(blend: Blend, tastes: list[Taste], *, new_only: bool) -> tuple[Positions, Positions, Scores]:
-    """The best of each member for each taste: the place of the taste, the track, and the features."""
+def _put_forward(
+    blend: Blend, tastes: Sequence[Taste], barred: Sequence[Positions | None]
+) -> tuple[Positions, Positions, Scores]:
+    """The best of each member for each taste, none that is barred: the place of the taste, the track, the features."""
     shares = list(blend.shares_of(tastes))
     wanted = np.zeros(shares[0].shape, bool)
     for one in shares:
@@ -111,11 +128,22 @@ def _put_forward(blend: Blend, tastes: list[Taste], *, new_only: bool) -> tuple[
         rows, columns = np.nonzero(best >= 0)
         wanted[rows, best[rows, columns]] = True
     heard = np.zeros(wanted.shape, bool)
-    for place, taste in enumerate(tastes):
+    for place, (taste, out) in enumerate(zip(tastes, barred, strict=True)):
         heard[place, taste.recent.in_session] = True
-        if new_only:
-            wanted[place, taste.tracks] = False
+        if out is not None:
+            wanted[place, out] = False
     row, items = np.nonzero(wanted)
     given = [one[row, items] for one in shares]
-    scaled = [values for one in given for values in (np.log1p(one / blend.config.floor), one)]
+    told = zip(blend.config.members, given, strict=True)
+    scaled = [values for member, one in told for values in (_logarithm(member, one, blend.config.floor), one)]
     return row, items, np.stack([*scaled, heard[row, items]], axis=1).astype(np.float32)
+
+
+def _logarithm(member: Member, shares: Scores, floor: float) -> Scores:
+    """What a member's `log` weighs; nothing where its scores have no logarithm."""
+    return np.zeros_like(shares) if member.scale == "standard" else np.log1p(shares / floor)
+
+
+def _rounded(weight: float) -> float:
+    """To five digits, which people can read."""
+    return float(f"{weight:.5g}")
