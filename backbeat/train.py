@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import shutil
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
-import numpy as np
 from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
@@ -25,6 +22,7 @@ from backbeat.settings import Settings
 from models.base import Interactions, Model
 from models.evaluation.splits import everything
 from models.learners import Learner
+from models.progress import KeptProgress
 from models.trained import Origin, write_trained
 
 
@@ -52,7 +50,8 @@ def train(
     """Fit a learner and keep its model; equal data, settings and seed give an equal hash.
 
     Of a benchmark its training side is fitted (of folds, the first one's), and of a file of plays every play, or with
-    --split the training side of that split. Settings are those of the recipe for the data, where there is one.
+    --split the training side of that split. Settings are those of the recipe for the data, where there is one. An
+    interrupted training goes on where the same command is given again.
 
     Args:
         model: A learner, by name.
@@ -70,9 +69,11 @@ def train(
     told = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
     origin = Origin(model, told, material.name, data_version(data), material.part)
     began = time.monotonic()
-    fitted, curves = _fitted(found, material.interactions, origin, house.home.trained)
+    progress = progress_of(origin, house.home.trained)
+    fitted = _fitted(found, material.interactions, origin, progress)
     seconds = time.monotonic() - began
     folder, hashed = _kept(fitted, origin, material.tracks, out, house.home.trained)
+    progress.end()
     document = {
         "model": model,
         "data": material.name,
@@ -88,7 +89,15 @@ def train(
         notice(f"{model} on {material.name} ({material.part}), {seconds:.1f} s: {folder}")
         print(hashed)
     record = Record(
-        "train", model, material.name, origin.data_sha256, code_version(), seconds, as_parameters(told), {}, curves
+        "train",
+        model,
+        material.name,
+        origin.data_sha256,
+        code_version(),
+        seconds,
+        as_parameters(told),
+        {},
+        progress.curves,
     )
     open_records(house).add([record])
 
@@ -102,25 +111,27 @@ def _material(path: Path, split: Protocol | None) -> Material:
     return Material(dataset.name, dataset.folds[0].boundary, dataset.folds[0].train, None)
 
 
-def _fitted(
-    found: Learner, interactions: Interactions, origin: Origin, trained: Path
-) -> tuple[Model, dict[str, list[tuple[int, float]]]]:
-    """The model and its curves; what an interrupted fit has left is gone on from."""
-    curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    told = msgspec.json.encode(origin, order="sorted")
-    checkpoints = trained / f".unfinished-{hashlib.sha256(told).hexdigest()[:16]}"
+def progress_of(origin: Origin, trained: Path) -> KeptProgress:
+    """How far an earlier call has come with this learner and data; says so, or why it is not gone on from.
 
-    def watch(name: str, step: int, value: float) -> None:
-        if np.isfinite(value):
-            curves[name].append((step, value))
+    One unfinished training of a learner on a data set is kept: it is gone on from where learner, settings, data, part
+    and code are the same, since only then is the model the one that an uninterrupted training makes.
+    """
+    made_of = {**dataclasses.asdict(origin), "code": code_version()}
+    progress = KeptProgress(trained / f".{origin.learner}-{origin.data}.unfinished", made_of)
+    if progress.refused:
+        notice(f"not going on with the unfinished {origin.learner} on {origin.data}: {progress.refused}; begun anew")
+    if begun := progress.latest():
+        notice(f"going on with {origin.learner} on {origin.data} after step {begun.step}")
+    return progress
 
+
+def _fitted(found: Learner, interactions: Interactions, origin: Origin, progress: KeptProgress) -> Model:
     try:
         with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
-            model = found.fitted(interactions, origin.settings, watch, checkpoints)
+            return found.fitted(interactions, origin.settings, progress)
     except ValueError as error:
         raise CommandFailed(f"training {origin.learner} on {origin.data}: {error}") from error
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return model, curves
 
 
 def _kept(

@@ -7,7 +7,7 @@ Conjugate gradients of our own take every nu, and reach the same loss sooner, se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from models.als import AlsConfig, AlsModel
 from models.als_kernel import descend
 from models.base import Floats, Interactions, Positions, Scores
+from models.progress import UNHEARD, Checkpoint, Progress
 
 POSITIVES_WORTH_THREADS = 4_096  # below this, waking other threads takes longer than the work
 PAIRS_AT_ONCE = 1 << 20  # positives whose scores the loss takes together
@@ -38,14 +39,22 @@ class Factors:
         return AlsModel.from_vectors(self.tracks, self.config)
 
 
-def fit_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> AlsModel:
+def fit_als(interactions: Interactions, config: AlsConfig, threads: int = 0, progress: Progress = UNHEARD) -> AlsModel:
     """Fit and keep what is published. `threads` of 0 takes every core; it changes no bit of the result."""
-    return AlsModel.from_vectors(descended(interactions, config, threads)[1], config)
+    return AlsModel.from_vectors(descended(interactions, config, threads, progress)[1], config)
 
 
-def descended(interactions: Interactions, config: AlsConfig, threads: int = 0) -> tuple[Scores, Scores]:
+def descended(
+    interactions: Interactions, config: AlsConfig, threads: int = 0, progress: Progress = UNHEARD
+) -> tuple[Scores, Scores]:
     """Both sides [listeners, factors] and [tracks, factors] after the iterations, the tracks' half-step last."""
-    return _descend(confidences(interactions.weights, config), config, threads)
+
+    def told(iteration: int, listeners: Scores, tracks: Scores) -> None:
+        if progress.listens:
+            progress.tell("loss", iteration, loss(Factors(config, listeners, tracks), interactions))
+        progress.keep(Checkpoint(iteration, {"listeners": listeners, "tracks": tracks}))
+
+    return _descend(confidences(interactions.weights, config), config, threads, _Descent(progress.latest(), told))
 
 
 def train_als(interactions: Interactions, config: AlsConfig, threads: int = 0) -> Factors:
@@ -90,51 +99,83 @@ def confidences(weights: csr_array, config: AlsConfig) -> csr_matrix:
     return positive
 
 
-def _descend(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
+@dataclass(frozen=True)
+class _Descent:
+    """What an earlier descent came to, if any, and who hears the iteration and both sides after each."""
+
+    begun: Checkpoint | None = None
+    told: Callable[[int, Scores, Scores], None] = lambda _iteration, _listeners, _tracks: None
+
+    @property
+    def done(self) -> int:
+        """Iterations."""
+        return self.begun.step if self.begun else 0
+
+    @property
+    def sides(self) -> tuple[Scores, Scores] | None:
+        """Both sides after those."""
+        return (self.begun.arrays["listeners"], self.begun.arrays["tracks"]) if self.begun else None
+
+
+def _descend(
+    confidence: csr_matrix, config: AlsConfig, threads: int, descent: _Descent = _Descent()
+) -> tuple[Scores, Scores]:
     """Both sides after the configured iterations, the tracks' half-step last."""
     with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
-        if config.conjugate_steps:
-            return _descend_by_gradients(confidence, config, threads)
-        if config.frequency_exponent == 0:
-            return _descend_by_implicit(confidence, config, threads)
-        return _descend_by_kernel(confidence, config, threads)
+        if config.frequency_exponent == 0 and not config.conjugate_steps:
+            return _descend_by_implicit(confidence, config, threads, descent)
+        listeners, tracks = descent.sides or _beginning(confidence, config)
+        half_steps = (_by_gradients if config.conjugate_steps else _by_kernel)(confidence, config, threads)
+        for iteration in range(descent.done, config.iterations):
+            half_steps[0](listeners, tracks)
+            half_steps[1](tracks, listeners)
+            descent.told(iteration + 1, listeners, tracks)
+        return listeners, tracks
 
 
-def _descend_by_implicit(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
+def _descend_by_implicit(
+    confidence: csr_matrix, config: AlsConfig, threads: int, descent: _Descent
+) -> tuple[Scores, Scores]:
     learner = AlternatingLeastSquares(
         factors=config.factors,
         regularization=config.regularisation,
         alpha=1.0,
-        iterations=config.iterations,
+        iterations=config.iterations - descent.done,
         num_threads=threads,
         random_state=config.seed,
     )
-    learner.fit(confidence, show_progress=False)
+    if descent.sides:
+        learner.user_factors, learner.item_factors = descent.sides
+
+    def told(iteration: int, *_: object) -> None:
+        descent.told(descent.done + iteration + 1, learner.user_factors, learner.item_factors)
+
+    learner.fit(confidence, show_progress=False, callback=told)
     return learner.user_factors, learner.item_factors
 
 
-def _descend_by_gradients(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
-    listeners, tracks = _beginning(confidence, config)
-    sides = (confidence, csr_matrix(confidence.T))
-    paid = [config.penalties(np.diff(side.indptr), side.shape[1]) for side in sides]
-    for _ in range(config.iterations):
-        descend(sides[0], listeners, tracks, paid[0], config.conjugate_steps, threads)
-        descend(sides[1], tracks, listeners, paid[1], config.conjugate_steps, threads)
-    return listeners, tracks
+_HalfStep = Callable[[Scores, Scores], None]
+
+
+def _by_gradients(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[_HalfStep, _HalfStep]:
+    def half_step(rows: csr_matrix) -> _HalfStep:
+        paid = config.penalties(np.diff(rows.indptr), rows.shape[1])
+        return lambda own, other: descend(rows, own, other, paid, config.conjugate_steps, threads)
+
+    return half_step(confidence), half_step(csr_matrix(confidence.T))
+
+
+def _by_kernel(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[_HalfStep, _HalfStep]:
+    def half_step(rows: csr_matrix) -> _HalfStep:
+        side = _Side.of(rows)
+        return lambda own, other: side.solve(own, other, config, threads)
+
+    return half_step(confidence), half_step(confidence.T.tocsr())
 
 
 def _beginning(confidence: csr_matrix, config: AlsConfig) -> tuple[Scores, Scores]:
     random = np.random.default_rng(config.seed)
     listeners, tracks = (random.random((rows, config.factors), np.float32) * 0.01 for rows in confidence.shape)
-    return listeners, tracks
-
-
-def _descend_by_kernel(confidence: csr_matrix, config: AlsConfig, threads: int) -> tuple[Scores, Scores]:
-    listeners, tracks = _beginning(confidence, config)
-    by_listener, by_track = _Side.of(confidence), _Side.of(confidence.T.tocsr())
-    for _ in range(config.iterations):
-        by_listener.solve(listeners, tracks, config, threads)
-        by_track.solve(tracks, listeners, config, threads)
     return listeners, tracks
 
 

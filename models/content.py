@@ -29,6 +29,7 @@ from models.als import AlsConfig, AlsModel
 from models.als_training import fit_als
 from models.base import Floats, Interactions, ModelBroken, Positions, Scores, Taste
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
+from models.progress import UNHEARD, Progress
 from models.scoring import ScoringModel
 
 
@@ -123,7 +124,10 @@ class AlsContentConfig(AlsConfig):
 
 
 def fit_als_content(
-    interactions: Interactions, config: AlsContentConfig = AlsContentConfig(), threads: int = 0
+    interactions: Interactions,
+    config: AlsContentConfig = AlsContentConfig(),
+    threads: int = 0,
+    progress: Progress = UNHEARD,
 ) -> AlsModel:
     """ALS in which tracks that nobody has played have the vectors that their attributes foretell.
 
@@ -131,7 +135,7 @@ def fit_als_content(
     """
     blocks = content_blocks(interactions, config.content)
     listeners = np.bincount(interactions.weights.indices, minlength=interactions.tracks)
-    return with_unplayed(fit_als(interactions, config.als, threads), blocks, listeners, config.ridge)
+    return with_unplayed(fit_als(interactions, config.als, threads, progress), blocks, listeners, config.ridge)
 
 
 def with_unplayed(model: AlsModel, blocks: Sequence[Floats], listeners: Positions, ridge: float) -> AlsModel:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, get_type_hints
 
@@ -18,9 +17,7 @@ import msgspec
 import numpy as np
 
 from models.base import Interactions, Model
-
-Watch = Callable[[str, int, float], None]
-"""Hears a point of a curve: what is measured, the step, and the value."""
+from models.progress import UNHEARD, Progress
 
 
 class UnknownLearner(Exception):
@@ -72,26 +69,16 @@ class Learner:
         except (msgspec.ValidationError, ValueError) as error:
             raise SettingsWrong(f"{self.name}: {error}") from error
 
-    def fitted(
-        self,
-        interactions: Interactions,
-        settings: Any,
-        watch: Watch | None = None,
-        checkpoints: Path | None = None,
-    ) -> Model:
+    def fitted(self, interactions: Interactions, settings: Any, progress: Progress = UNHEARD) -> Model:
         """The model. Raises ValueError where the interactions lack what the learner reads, with what it wants.
 
-        A fit that has a parameter `watch` is given what hears its curves, one that has `checkpoints` a folder of its
-        own: what it leaves there when it is interrupted, it goes on from when it is called again.
+        A fit that has a parameter `progress` tells its curves there, and goes on from what it has kept there.
         """
         refuse_nan(interactions)
         told = () if isinstance(settings, NothingToSet) else (settings,)
         fit = resolve_name(self.fit)
-        offered = {"watch": watch, "checkpoints": checkpoints}
-        known = inspect.signature(fit).parameters
-        if checkpoints and "checkpoints" in known:
-            checkpoints.mkdir(parents=True, exist_ok=True)
-        model: Model = fit(interactions, *told, **{name: offered[name] for name in offered if name in known})
+        offered = {"progress": progress} if "progress" in inspect.signature(fit).parameters else {}
+        model: Model = fit(interactions, *told, **offered)
         return model
 
 

@@ -9,9 +9,9 @@ decay, the learning rate warmed up and then lowered by a cosine.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import flax.linen as nn
@@ -21,7 +21,9 @@ import numpy as np
 import optax
 
 from models.base import NOBODY, Floats, Interactions, Positions, Sequences
+from models.progress import UNHEARD, Checkpoint, PartProgress, Progress
 from models.sasrec import Sasrec, SasrecConfig
+from models.training_state import as_arrays, restored
 
 NARROWEST = 8  # plays in the narrowest batch
 _WARM_UP = 0.05  # the share of the steps in which the learning rate rises
@@ -125,13 +127,32 @@ class Windows:
         )
 
 
-def fit_sasrec(interactions: Interactions, config: SasrecConfig) -> Sasrec:
+def fit_sasrec(interactions: Interactions, config: SasrecConfig, progress: Progress = UNHEARD) -> Sasrec:
     """The members, each from its own seed. Raises ValueError where no play is known to follow another."""
     if interactions.sequences is None or not (np.diff(interactions.sequences.starts) > 1).any():
         raise ValueError("interactions without sequences of two plays; a transformer wants plays in their order")
-    told = (interactions.sequences, interactions.popularity)
-    members = [_fitted(*told, dataclasses.replace(config, seed=config.seed + place)) for place in range(config.members)]
+    begun = progress.latest()
+    members = _members(begun)
+    for place in range(len(members), config.members):
+        own = dataclasses.replace(config, seed=config.seed + place)
+        called = f" of member {place + 1}" if config.members > 1 else ""
+        part = PartProgress(progress, place, config.epochs, _carried(members), called)
+        members.append(_fitted(interactions.sequences, interactions.popularity, own, part))
     return Sasrec(config, {name: np.stack([one[name] for one in members]) for name in members[0]})
+
+
+def _carried(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The weights of members that are learned, by one name each."""
+    return {f"member {place} {name}": one[name] for place, one in enumerate(members) for name in one}
+
+
+def _members(begun: Checkpoint | None) -> list[dict[str, np.ndarray]]:
+    """The members that a checkpoint carries."""
+    members: list[dict[str, np.ndarray]] = [{} for _ in range(begun.told["part"])] if begun else []
+    for place, member in enumerate(members):
+        prefix = f"member {place} "
+        member |= {name.removeprefix(prefix): a for name, a in begun.arrays.items() if name.startswith(prefix)}
+    return members
 
 
 def named(params: Any) -> dict[str, np.ndarray]:
@@ -140,19 +161,38 @@ def named(params: Any) -> dict[str, np.ndarray]:
     return {".".join(step.key for step in path): np.asarray(value, np.float32) for path, value in leaves}
 
 
-def _fitted(sequences: Sequences, popularity: Floats, config: SasrecConfig) -> dict[str, np.ndarray]:
+def _fitted(
+    sequences: Sequences, popularity: Floats, config: SasrecConfig, progress: Progress
+) -> dict[str, np.ndarray]:
     windows = Windows(sequences, config.length)
     steps = config.epochs * len(_epoch(windows, config, np.random.default_rng(0)))  # about as many with another seed
     random, key = np.random.default_rng(config.seed), jax.random.key(config.seed)
     plan = Plan(dataclasses.replace(config, seed=0, members=1), len(popularity), steps)
     params, state = _started(plan, key)
+    begun, number = progress.latest(), 0
+    if begun:
+        params, state = restored((params, state), begun.arrays)
+        random.bit_generator.state, number = begun.told["random"], begun.told["batches"]
     drawing = _drawing(popularity)
     odds = np.log(drawing).astype(np.float32)
-    batches = chain.from_iterable(_epoch(windows, config, random) for _ in range(config.epochs))
-    for number, (played, wanted) in enumerate(batches):
-        drawn = random.choice(len(drawing), config.negatives, p=drawing).astype(np.int32) if config.negatives else None
-        params, state = _step(plan, params, state, played, wanted, drawn, odds, jax.random.fold_in(key, number))
+    for epoch in range(begun.step if begun else 0, config.epochs):
+        losses = []
+        for played, wanted in _epoch(windows, config, random):
+            negatives = _negatives(drawing, config, random)
+            own = jax.random.fold_in(key, number)
+            params, state, loss = _step(plan, params, state, played, wanted, negatives, odds, own)
+            losses.append(loss)
+            number += 1
+        progress.tell("loss", epoch + 1, float(np.mean(jax.device_get(losses))))
+        told = {"random": random.bit_generator.state, "batches": number}
+        progress.keep(Checkpoint(epoch + 1, as_arrays((params, state)), told))
     return named(params)
+
+
+def _negatives(drawing: Floats, config: SasrecConfig, random: np.random.Generator) -> np.ndarray | None:
+    if not config.negatives:
+        return None
+    return random.choice(len(drawing), config.negatives, p=drawing).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -184,10 +224,10 @@ def _started(plan: Plan, key: jax.Array) -> tuple[Any, Any]:
 @partial(jax.jit, static_argnums=0, donate_argnums=(1, 2))
 def _step(
     plan: Plan, params: Any, state: Any, played: Any, wanted: Any, drawn: Any, odds: Any, key: Any
-) -> tuple[Any, Any]:
-    gradient = jax.grad(_loss, argnums=1)(plan.network, params, played, wanted, drawn, odds, key)
+) -> tuple[Any, Any, jax.Array]:
+    loss, gradient = jax.value_and_grad(_loss, argnums=1)(plan.network, params, played, wanted, drawn, odds, key)
     change, state = plan.optimiser.update(gradient, state, params)
-    return optax.apply_updates(params, change), state
+    return optax.apply_updates(params, change), state, loss
 
 
 def _epoch(windows: Windows, config: SasrecConfig, random: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -8,14 +8,16 @@ never have been offered, and a ranker that learns from them learns what people p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Positions, Recent, Scores, Taste, TrackPosition
+from models.progress import UNHEARD, Checkpoint, Progress
 from models.ranking.candidates import candidates
 from models.ranking.corpus import Corpus
 from models.ranking.counting import Plays, fit_corpus
@@ -37,31 +39,51 @@ class Impressions:
     sizes: Positions
     asked: int
 
+    @classmethod
+    def none(cls) -> Self:
+        """Nobody was asked."""
+        return cls(np.empty((0, len(NAMES)), np.float32), np.empty(0, np.int64), np.empty(0, np.int64), 0)
+
+    def and_then(self, lists: Sequence[tuple[Scores, Positions]], asked: int) -> Impressions:
+        """These, and the rows and labels of further lists, from so many further moments."""
+        if not lists:
+            return replace(self, asked=self.asked + asked)
+        rows, played = zip(*lists, strict=True)
+        sizes = np.array([len(one) for one in rows], np.int64)
+        return Impressions(
+            np.concatenate([self.rows, *rows]),
+            np.concatenate([self.played, *played]),
+            np.concatenate([self.sizes, sizes]),
+            self.asked + asked,
+        )
+
     @property
     def found(self) -> float:
         """The share of the moments whose next track was among the candidates; the others teach nothing."""
         return len(self.sizes) / max(self.asked, 1)
 
 
-def pseudo_impressions(plays: Plays, tracks: int, config: TwoStageConfig) -> Impressions:
-    """Lists at moments drawn by the seed from the last share of the plays, window after window."""
+def pseudo_impressions(plays: Plays, tracks: int, config: TwoStageConfig, progress: Progress = UNHEARD) -> Impressions:
+    """Lists at moments drawn by the seed from the last share of the plays, window after window; each is kept."""
     random = np.random.default_rng(config.seed)
     edges = np.quantile(plays.started_s, np.linspace(1 - config.recent_share, 1, config.windows + 1))
     edges[-1] = np.inf
-    told: list[tuple[Scores, Positions]] = []
-    asked = 0
-    for begins, ends in pairwise(edges.tolist()):
+    begun, told = progress.latest(), Impressions.none()
+    if begun:
+        random.bit_generator.state = begun.told["random"]
+        told = Impressions(**begun.arrays, asked=begun.told["asked"])
+    for window, (begins, ends) in list(enumerate(pairwise(edges.tolist()), 1))[begun.step if begun else 0 :]:
         moments = moments_between(plays, begins, ends)
         drawn = np.sort(random.permutation(moments)[: max(config.moments // config.windows, 1)])
-        asked += len(drawn)
+        shown: list[tuple[Scores, Positions]] = []
         if len(drawn) and (plays.started_s < begins).any():
             corpus = corpus_before(plays, begins, tracks, config)
-            told += [shown for at in drawn if (shown := _shown(corpus, plays, int(at), config, random)) is not None]
-    if not told:
-        return Impressions(np.empty((0, len(NAMES)), np.float32), np.empty(0, np.int64), np.empty(0, np.int64), asked)
-    rows, played = zip(*told, strict=True)
-    sizes = np.array([len(one) for one in rows], np.int64)
-    return Impressions(np.concatenate(rows), np.concatenate(played), sizes, asked)
+            lists = (_shown(corpus, plays, int(at), config, random) for at in drawn)
+            shown = [each for each in lists if each is not None]
+        told = told.and_then(shown, len(drawn))
+        arrays = {"rows": told.rows, "played": told.played, "sizes": told.sizes}
+        progress.keep(Checkpoint(window, arrays, {"random": random.bit_generator.state, "asked": told.asked}))
+    return told
 
 
 def moments_between(plays: Plays, begins_s: float, ends_s: float) -> Positions:

@@ -1,31 +1,40 @@
-"""What a fit is offered, and what no learner is fitted on."""
+"""What a fit is given, and what no learner is fitted on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.base import Interactions
-from models.learners import Learner, Watch, learner
+from models.learners import Learner, learner
 from models.popularity import Popularity, fit_popularity
+from models.progress import Progress
 from tests.models.contract import checkerboard
 
 
-def watched(interactions: Interactions, watch: Watch, checkpoints: Path) -> Popularity:
-    watch("loss", 1, 0.5)
-    (checkpoints / "half way").touch()
+class Heard(Progress):
+    """Remembers the points of curves."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[str, int, float]] = []
+
+    def tell(self, curve: str, step: int, value: float) -> None:
+        self.points.append((curve, step, value))
+
+
+def watched(interactions: Interactions, progress: Progress) -> Popularity:
+    progress.tell("loss", 1, 0.5)
     return fit_popularity(interactions)
 
 
-def test_a_fit_that_asks_for_them_is_given_a_watch_and_a_folder(tmp_path: Path) -> None:
-    told: list[tuple[str, int, float]] = []
-    found = Learner("watched", f"{__name__}:watched")
-    found.fitted(checkerboard(), found.settings(), lambda *point: told.append(point), tmp_path / "own")
-    assert told == [("loss", 1, 0.5)]
-    assert (tmp_path / "own" / "half way").exists()
+def test_a_fit_that_asks_for_a_progress_is_given_it() -> None:
+    found, heard = Learner("watched", f"{__name__}:watched"), Heard()
+    found.fitted(checkerboard(), found.settings(), heard)
+    assert heard.points == [("loss", 1, 0.5)]
+    learner("popularity").fitted(checkerboard(), learner("popularity").settings(), heard)
+    assert len(heard.points) == 1
 
 
 @pytest.mark.parametrize("part", ["weights", "transitions", "popularity", "times"])
