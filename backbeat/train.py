@@ -64,7 +64,7 @@ def train(
     """
     found, given = known_learner(model), assignments(settings or ())
     house = Settings.from_environment()
-    material = _material(data, split)
+    material = material_of(data, split)
     recipe = recipes_of(recipe_name(material.name), house.home.recipes).get(model, {})
     told = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
     origin = Origin(model, told, material.name, data_version(data), material.part)
@@ -102,7 +102,8 @@ def train(
     open_records(house).add([record])
 
 
-def _material(path: Path, split: Protocol | None) -> Material:
+def material_of(path: Path, split: Protocol | None = None) -> Material:
+    """What there is to fit on. Raises `CommandFailed` for what cannot be read, `BadUsage` where a split is there."""
     if path.is_file() and split is None:
         found = read_plays(path)
         interactions, tracks = everything(found.plays)
@@ -114,11 +115,10 @@ def _material(path: Path, split: Protocol | None) -> Material:
 def progress_of(origin: Origin, trained: Path) -> KeptProgress:
     """How far an earlier call has come with this learner and data; says so, or why it is not gone on from.
 
-    One unfinished training of a learner on a data set is kept: it is gone on from where learner, settings, data, part
-    and code are the same, since only then is the model the one that an uninterrupted training makes.
+    One unfinished training of a learner on a data set is kept, and gone on from where all that it is made of is the
+    same: only then is the model the one that an uninterrupted training makes.
     """
-    made_of = {**dataclasses.asdict(origin), "code": code_version()}
-    progress = KeptProgress(trained / f".{origin.learner}-{origin.data}.unfinished", made_of)
+    progress = KeptProgress(checkpoint_of(origin, trained), made_of(origin))
     if progress.refused:
         notice(f"not going on with the unfinished {origin.learner} on {origin.data}: {progress.refused}; begun anew")
     if begun := progress.latest():
@@ -126,10 +126,24 @@ def progress_of(origin: Origin, trained: Path) -> KeptProgress:
     return progress
 
 
+def checkpoint_of(origin: Origin, trained: Path) -> Path:
+    """Where the checkpoint of that learner and data is."""
+    return trained / f".{origin.learner}-{origin.data}.checkpoint"
+
+
+def made_of(origin: Origin) -> dict[str, Any]:
+    """All that decides the model: learner, settings, data, which part of it, and the code."""
+    return {**dataclasses.asdict(origin), "code": code_version()}
+
+
 def _fitted(found: Learner, interactions: Interactions, origin: Origin, progress: KeptProgress) -> Model:
     try:
         with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
             return found.fitted(interactions, origin.settings, progress)
+    except KeyboardInterrupt:
+        if progress.kept:
+            notice("interrupted; the same command goes on from the last step that was kept")
+        raise
     except ValueError as error:
         raise CommandFailed(f"training {origin.learner} on {origin.data}: {error}") from error
 

@@ -123,6 +123,11 @@ class KeptProgress(Progress):
     def latest(self) -> Checkpoint | None:
         return self._latest
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is a checkpoint."""
+        return self._path.exists()
+
     def end(self) -> None:
         """Forget the checkpoint: the model is there."""
         self._path.unlink(missing_ok=True)

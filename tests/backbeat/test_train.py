@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from backbeat.cli import main
+from backbeat.datasets import data_version
+from backbeat.train import checkpoint_of, made_of, material_of
 from models.als import AlsModel
+from models.learners import learner
+from models.trained import Origin
 from tests.backbeat.benchmark import ITEMS, benchmark
+from tests.fakes.cut_short import CutShort, Interrupted
 
 SMALL = ["--set", "factors=4", "iterations=2"]
 
@@ -59,6 +64,43 @@ def test_the_hash_alone_is_printed_and_the_model_is_where_it_says(
     folder = home / "trained" / f"als-gowalla-{hashed[:12]}"
     assert AlsModel.load(folder).tracks == ITEMS
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_an_interrupted_training_goes_on_to_the_same_hash(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_short(data, home, {"factors": 4, "iterations": 3})
+    command = ["train", "als", "--data", str(data), "--set", "factors=4", "iterations=3"]
+    main(command)
+    resumed = capsys.readouterr()
+    assert "going on with als on gowalla after step 2" in resumed.err
+    main(command)
+    at_once = capsys.readouterr()
+    assert "going on" not in at_once.err
+    assert resumed.out == at_once.out
+
+
+def test_what_is_unfinished_of_other_settings_is_begun_anew_and_says_so(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut_short(data, home, {"factors": 5, "iterations": 3})
+    main(["train", "als", "--data", str(data), *SMALL])
+    anew = capsys.readouterr()
+    assert "it is of other settings.factors, settings.iterations; begun anew" in anew.err.replace("\n", " ")
+    main(["train", "als", "--data", str(data), *SMALL])
+    assert capsys.readouterr().out == anew.out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow uses what its dependencies are about to drop
+def test_the_curve_of_a_training_is_on_the_page_of_records(
+    data: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BACKBEAT_RECORDS")
+    main(["train", "als", "--data", str(data), "--set", "factors=4", "iterations=3"])
+    main(["records", "page"])
+    page = (home / "reports" / "records.html").read_text()
+    assert 'aria-label="loss"' in page
+    assert "steps 1 to 3" in page
 
 
 def test_a_recipe_of_ones_own_sets_what_is_not_set_by_hand(
@@ -116,3 +158,12 @@ def test_what_a_learner_does_not_have_is_bad_usage(
 def test_an_unknown_data_set_says_what_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = failed(capsys, "als", "--data", str(tmp_path / "nowhere"))
     assert (code, "wanted a folder with train.txt" in said) == (1, True)
+
+
+def cut_short(data: Path, home: Path, given: dict[str, Any]) -> None:
+    """Train ALS as the command does, and end after the second iteration."""
+    material, als = material_of(data), learner("als")
+    origin = Origin("als", als.settings(given), material.name, data_version(data), material.part)
+    progress = CutShort(checkpoint_of(origin, home / "trained"), made_of(origin), 2)
+    with pytest.raises(Interrupted):
+        als.fitted(material.interactions, origin.settings, progress)
