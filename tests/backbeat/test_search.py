@@ -113,3 +113,49 @@ def test_a_search_for_nothing_is_bad_usage(
         main(["search", *arguments, "--data", str(data)])
     assert ended.value.code == 2
     assert wanted in capsys.readouterr().err.replace("\n", " ")
+
+
+def blended(capsys: pytest.CaptureFixture[str], data: Path, *arguments: str) -> dict[str, Any]:
+    main(["search", "blend", "--data", str(data), "--minutes", "1", "--json", *arguments])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_blend_of_the_learners_named_is_weighed_on_validation_and_saved(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = blended(capsys, data, "--members", "item-knn,popularity", "--trials", "3", "--save")
+    knn, popularity = found["settings"]["members"]
+    assert (knn["learner"], popularity["learner"]) == ("item-knn", "popularity")
+    assert knn["log"] + knn["share"] > 0  # who has even items wants even ones
+    assert json.loads((home / "recipes" / "gowalla.json").read_text())["blend"] == found["settings"]
+    assert [trial.params["scale 1 item-knn"] for trial in study(home).trials] == ["parts", "ranks", "standard"]
+    main(["train", "blend", "--data", str(data), "--json"])
+    assert json.loads(capsys.readouterr().out)["settings"] == found["settings"]
+
+
+def test_a_recipe_of_a_blend_is_measured_as_it_is_before_its_weights_are_fitted(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = {"members": [{"learner": "popularity"}, {"learner": "item-knn", "log": 0.0, "share": 1e-6}]}
+    (home / "recipes").mkdir(parents=True)
+    (home / "recipes" / "gowalla.json").write_text(json.dumps({"blend": recipe}))
+    alone = blended(capsys, data, "--trials", "1")
+    assert [member["share"] for member in alone["settings"]["members"]] == [0.0, 1e-6]
+    further = blended(capsys, data, "--trials", "2")
+    assert further["value"] > alone["value"]
+
+
+def test_a_search_for_weights_goes_on_after_what_it_found_is_saved(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blended(capsys, data, "--members", "item-knn,popularity", "--trials", "2", "--save")
+    assert blended(capsys, data, "--trials", "4")["trials"] == 4
+    assert study(home).trials[0].number == 0
+
+
+def test_members_are_for_blends_and_have_to_be_learners(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for model, members, wanted in (("als", "popularity", "only a blend has members"), ("blend", "alz", "no learner")):
+        with pytest.raises(SystemExit) as ended:
+            main(["search", model, "--data", str(data), "--minutes", "1", "--members", members])
+        assert ended.value.code == 2
+        assert wanted in capsys.readouterr().err.replace("\n", " ")
