@@ -22,6 +22,7 @@ from backbeat.settings import Settings
 Curve = Sequence[tuple[int, float]]
 EXPERIMENT = "backbeat"
 RUNS_AT_MOST = 5_000
+POINTS_AT_ONCE = 1_000  # MLflow takes no more
 _DESCRIBED = ("kind", "model", "data", "data_version", "code_version")
 
 
@@ -94,7 +95,10 @@ class MlflowRecords:
                 run_name=f"{record.kind} {record.model} on {record.data}",
             )
             params = [Param(name, str(value)) for name, value in record.parameters.items()]
-            self._client.log_batch(run.info.run_id, metrics=_points(record, ended_ms), params=params)
+            self._client.log_batch(run.info.run_id, params=params)
+            points = _points(record, ended_ms)
+            for start in range(0, len(points), POINTS_AT_ONCE):
+                self._client.log_batch(run.info.run_id, metrics=points[start : start + POINTS_AT_ONCE])
             self._client.set_terminated(run.info.run_id, end_time=ended_ms)
 
     def all(self) -> list[Record]:

@@ -36,8 +36,10 @@ def test_what_is_recorded_is_what_is_read_listed_and_shown(
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     records = MlflowRecords(tmp_path / "records")
-    records.add([RUN, replace(RUN, kind="train", curves={}, metrics={})])
+    long = [(step, 1.0 / (1 + step)) for step in range(1_200)]
+    records.add([RUN, replace(RUN, kind="train", curves={"loss": long}, metrics={})])
     found = {record.kind: record for record in records.all()}
+    assert found["train"].curves == {"loss": long}
     read = found["search"]
     assert replace(read, run_id=RUN.run_id, ended=RUN.ended) == replace(RUN, seconds=read.seconds)
     assert read.seconds == pytest.approx(2.5, abs=0.01)
