@@ -22,6 +22,7 @@ from models.members import fit_members
 from models.scoring import best_of_each
 
 CASES_AT_MOST, PER_MEMBER, RIDGE, SAMPLE_SEED = 6_000, 100, 1.0, 23
+ROUNDING = 1e-5  # a feature whose deviation is below this share of its largest value is constant
 _CELLS_AT_ONCE = 1 << 22
 
 
@@ -96,7 +97,8 @@ def choices(split: Split, blend: Blend) -> Choices:
 def fitted_weights(found: Choices) -> Floats:
     """The weights [weights] of the highest likelihood: none below 0 but the last, that of what was heard."""
     spread = found.features.std(axis=0)
-    spread = np.where(spread > 0, spread, np.float32(1))
+    constant = spread <= ROUNDING * np.abs(found.features).max(axis=0)
+    spread = np.where(constant, np.float32(1), spread)
     features = found.features / spread
     starts = np.searchsorted(found.case, np.arange(found.case[-1] + 1))
     wanted = features[found.right].sum(axis=0, dtype=np.float64)

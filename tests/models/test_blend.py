@@ -10,7 +10,7 @@ import pytest
 
 from models.base import Interactions, ModelBroken, Taste, TrackPosition
 from models.blend import Blend, BlendConfig, Member, fit_blend
-from models.evaluation.blending import NothingToFit, blended, choices
+from models.evaluation.blending import NothingToFit, blended, choices, fitted_weights
 from models.evaluation.splits import Cases, Split
 from models.files import read_json, write_json
 from models.learners import SettingsWrong, learner
@@ -91,6 +91,32 @@ def test_tracks_that_may_not_be_recommended_are_no_candidates() -> None:
     assert found.right.sum() == LISTENERS
 
 
+def test_tracks_that_are_not_asked_about_are_no_candidates() -> None:
+    split = _split([missing(np.array([listener])) for listener in range(LISTENERS)])
+    asked = replace(split, candidates=np.arange(TRACKS // 2))
+    every, some = (choices(one, fit_blend(split.train, HEARD_LAST)) for one in (split, asked))
+    assert 0 < len(some.case) < len(every.case)
+    assert some.right.sum() == (split.cases.relevant < TRACKS // 2).sum()
+
+
+def test_the_unit_of_a_feature_changes_its_weight_and_no_choice() -> None:
+    split = _split([missing(np.array([listener])) for listener in range(LISTENERS)])
+    found = choices(split, fit_blend(split.train, HEARD_LAST))
+    unit = np.array([1, 1e-3, 1, 1, 10, 1, 1], np.float32)
+    np.testing.assert_allclose(
+        fitted_weights(replace(found, features=found.features * unit)),
+        fitted_weights(found) / unit,
+        rtol=0.02,
+        atol=1e-3,
+    )
+
+
+def test_a_member_of_no_weight_is_not_fitted() -> None:
+    model = fit_blend(checkerboard(), BlendConfig((Member("markov"), Member("stan", log=0.0))))
+    assert [type(member) for member in model.members] == [Markov]
+    assert model.config.members == (Member("markov"),)
+
+
 def test_cases_without_a_right_candidate_are_refused() -> None:
     split = _split([np.array([TRACKS + 1]) for _ in range(LISTENERS)])
     with pytest.raises(NothingToFit, match="24 cases"):
@@ -120,7 +146,12 @@ def test_members_of_two_catalogs_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"members": []}, {"floor": 0.0}, {"members": [{"learner": "repeat", "log": -1.0}]}],
+    [
+        {"members": []},
+        {"floor": 0.0},
+        {"members": [{"learner": "repeat", "log": -1.0}]},
+        {"members": [{"learner": "repeat", "log": 0.0}]},
+    ],
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsWrong, match="wanted"):
