@@ -111,8 +111,8 @@ class BlendSought:
 
     @property
     def first(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        own = {key: member.scale for key, member in zip(self._keys, self.base.members, strict=True)}
-        scales = [own, *(dict.fromkeys(self._keys, scale) for scale in SCALES)]
+        own: dict[str, Any] = {key: member.scale for key, member in zip(self._keys, self.base.members, strict=True)}
+        scales: list[dict[str, Any]] = [own, *(dict.fromkeys(self._keys, scale) for scale in SCALES)]
         given: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {AS_GIVEN: True})] if self.weighed else []
         return given + [({"floor": self.base.floor, **each}, {}) for each in scales]
 

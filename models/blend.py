@@ -115,9 +115,8 @@ class Blend(ScoringModel):
             yield _shares(member, model, tastes)
 
     def _worth(self, member: Member, shares: Values) -> Values:
-        worth = member.share * shares
-        if member.log:
-            worth = worth + member.log * np.log1p(shares / self.config.floor)
+        logarithm: Any = np.log1p(shares / self.config.floor) if member.log else 0.0  # standard scores have none
+        worth = member.log * logarithm + member.share * shares
         return worth.astype(shares.dtype, copy=False)
 
     def save(self, folder: Path) -> None:

@@ -148,10 +148,13 @@ def _carried(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarra
 
 def _members(begun: Checkpoint | None) -> list[dict[str, np.ndarray]]:
     """The members that a checkpoint carries."""
-    members: list[dict[str, np.ndarray]] = [{} for _ in range(begun.told["part"])] if begun else []
-    for place, member in enumerate(members):
+    members: list[dict[str, np.ndarray]] = []
+    if begun is None:
+        return members
+    for place in range(begun.told["part"]):
         prefix = f"member {place} "
-        member |= {name.removeprefix(prefix): a for name, a in begun.arrays.items() if name.startswith(prefix)}
+        arrays = begun.arrays.items()
+        members.append({name.removeprefix(prefix): array for name, array in arrays if name.startswith(prefix)})
     return members
 
 

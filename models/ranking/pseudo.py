@@ -17,7 +17,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Positions, Recent, Scores, Taste, TrackPosition
-from models.progress import UNHEARD, Checkpoint, Progress
+from models.progress import UNHEARD, Arrays, Checkpoint, Progress
 from models.ranking.candidates import candidates
 from models.ranking.corpus import Corpus
 from models.ranking.counting import Plays, fit_corpus
@@ -81,7 +81,7 @@ def pseudo_impressions(plays: Plays, tracks: int, config: TwoStageConfig, progre
             lists = (_shown(corpus, plays, int(at), config, random) for at in drawn)
             shown = [each for each in lists if each is not None]
         told = told.and_then(shown, len(drawn))
-        arrays = {"rows": told.rows, "played": told.played, "sizes": told.sizes}
+        arrays: Arrays = {"rows": told.rows, "played": told.played, "sizes": told.sizes}
         progress.keep(Checkpoint(window, arrays, {"random": random.bit_generator.state, "asked": told.asked}))
     return told
 

@@ -16,9 +16,9 @@ from tests.fakes.cut_short import CutShort, Interrupted
 from tests.models.contract import checkerboard
 from tests.models.ranking.listening import listening
 
-ALS = {"factors": 3, "iterations": 4}
-SASREC = {"length": 6, "dimensions": 4, "epochs": 2, "batch": 24, "negatives": 8, "members": 2}
-ITERATIVE = {
+ALS: dict[str, Any] = {"factors": 3, "iterations": 4}
+SASREC: dict[str, Any] = {"length": 6, "dimensions": 4, "epochs": 2, "batch": 24, "negatives": 8, "members": 2}
+ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "als, each row exactly": ("als", ALS, 2, {"loss": 4}),
     "als by implicit": ("als", {**ALS, "frequency_exponent": 0.0}, 3, {"loss": 4}),
     "als by conjugate gradients": ("als", {**ALS, "conjugate_steps": 2}, 1, {"loss": 4}),
