@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from models.base import Positions
 from models.ranking.corpus import Corpus
-from models.ranking.evidence import Evidence
-from models.ranking.sparse import among
+from models.ranking.evidence import Evidence, Own, Said
+from models.ranking.sparse import Named, among, starts_of_runs
 
 SOURCES = ("repeat", "transitions", "sessions", "als", "near", "popularity")  # a track's is that which ranks it highest
 REPEAT, TRANSITIONS, SESSIONS, ALS, NEAR, POPULARITY = range(len(SOURCES))
+
+Sources = npt.NDArray[np.int8]
+Proposals = tuple[Positions, Sources, Positions]  # tracks, who proposes each, and its rank there
+
+_OF_OWN = np.full(len(Own), REPEAT, np.int8)
+_OF_SESSION = np.full(len(Said), SESSIONS, np.int8)
+_OF_SESSION[[Said.FOLLOWS, Said.FOLLOWS_BOTH]] = TRANSITIONS
+_OF_SESSION[[Said.NEAR]] = NEAR
 
 
 @dataclass(frozen=True)
@@ -27,13 +36,29 @@ class Depth:
     near: int = 40
     popularity: int = 20
 
+    @cached_property
+    def of_session(self) -> Positions:
+        """What each kind of `Said` may propose."""
+        depths = np.zeros(len(Said), np.int64)
+        depths[[Said.FOLLOWS, Said.FOLLOWS_BOTH]] = self.transitions, self.transitions // 2
+        depths[[Said.SKIPS, Said.PRECEDES]] = self.transitions, self.transitions // 4
+        depths[[Said.NEIGHBOURS, Said.NEAR]] = self.sessions, self.near
+        return depths
+
+    @cached_property
+    def of_own(self) -> Positions:
+        """What each kind of `Own` may propose."""
+        depths = np.zeros(len(Own), np.int64)
+        depths[[Own.ACTIVATION, Own.WEIGHT, Own.FOLLOWS]] = self.repeat, self.repeat // 2, self.repeat // 2
+        return depths
+
 
 @dataclass(frozen=True)
 class Candidates:
     """`items` ascending, each once; `sources` [items] index `SOURCES`."""
 
     items: Positions
-    sources: npt.NDArray[np.int8]
+    sources: Sources
 
     def __len__(self) -> int:
         return len(self.items)
@@ -41,34 +66,29 @@ class Candidates:
 
 def candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positions) -> Candidates:
     """What all sources propose together, none of `barred`, which ascend."""
-    proposed = [
-        (source, items[~among(items, barred)] if source == POPULARITY else items)
-        for source, items in _proposals(corpus, evidence, depth, barred)
+    proposals = [
+        _of_named(evidence.session.named, _OF_SESSION, depth.of_session, barred),
+        _in_order(POPULARITY, _popular(corpus, depth.popularity, barred)),
     ]
-    tracks = np.concatenate([items for _, items in proposed])
-    sources = np.repeat(np.array([source for source, _ in proposed], np.int8), [len(items) for _, items in proposed])
-    ranks = np.concatenate([np.arange(len(items)) for _, items in proposed])
+    if not among(evidence.heard, barred).all():
+        proposals.append(_of_named(evidence.own, _OF_OWN, depth.of_own, barred))
+    if len(evidence.taste.tracks):
+        proposals.append(_in_order(ALS, corpus.als.index.best(evidence.vector, depth.als, barred).items))
+    tracks, sources, ranks = (np.concatenate(parts) for parts in zip(*proposals, strict=True))
     order = np.lexsort((sources, ranks, tracks))
-    tracks = tracks[order]
-    first = np.append(True, tracks[1:] != tracks[:-1])[: len(tracks)]
-    return Candidates(tracks[first], sources[order][first])
+    first = order[starts_of_runs(tracks[order])]
+    return Candidates(tracks[first], sources[first])
 
 
-def _proposals(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positions) -> list[tuple[int, Positions]]:
-    session, own = evidence.session, evidence.own
-    liked = (
-        corpus.als.index.best(evidence.vector, depth.als, barred).items if len(evidence.taste.tracks) else barred[:0]
-    )
-    return [
-        (REPEAT, own.activation.best(depth.repeat, barred)),
-        (REPEAT, own.weights.best(depth.repeat // 2, barred)),
-        (REPEAT, own.follows.best(depth.repeat // 2, barred)),
-        (TRANSITIONS, session.follows.best(depth.transitions, barred)),
-        (TRANSITIONS, session.follows_both.best(depth.transitions // 2, barred)),
-        (SESSIONS, session.skips.best(depth.transitions, barred)),
-        (SESSIONS, session.precedes.best(depth.transitions // 4, barred)),
-        (SESSIONS, session.neighbours.best(depth.sessions, barred)),
-        (NEAR, session.near.best(depth.near, barred)),
-        (ALS, liked),
-        (POPULARITY, corpus.popular[: depth.popularity + len(barred)]),
-    ]
+def _of_named(named: Named, sources: Sources, depths: Positions, barred: Positions) -> Proposals:
+    items, of, ranks = named.best(depths, barred)
+    return items, sources[of], ranks
+
+
+def _in_order(source: int, items: Positions) -> Proposals:
+    return items, np.full(len(items), source, np.int8), np.arange(len(items))
+
+
+def _popular(corpus: Corpus, depth: int, barred: Positions) -> Positions:
+    popular = corpus.popular[: depth + len(barred)]
+    return popular[~among(popular, barred)]

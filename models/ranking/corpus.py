@@ -19,7 +19,7 @@ import numpy.typing as npt
 from models.als import AlsConfig, AlsModel
 from models.base import Floats, ModelBroken, Positions, Scores
 from models.files import read_arrays, write_arrays
-from models.ranking.sparse import Few, Lists
+from models.ranking.sparse import Lists
 
 _ROWS = ("follows", "precedes", "skips", "pairs", "near", "sessions", "heard_in")
 _ARRAYS = frozenset(
@@ -66,11 +66,13 @@ class Corpus:
         """Plays of each session [sessions]."""
         return np.diff(self.sessions.starts).astype(np.float64)
 
-    def after_both(self, before: int, current: int) -> Few:
-        """What followed these two in a row."""
+    def after_both(self, before: int, current: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The items and values of what followed these two in a row."""
         key = before * self.tracks + current
         at = int(np.searchsorted(self.keys, key))
-        return self.pairs.row(at) if at < len(self.keys) and self.keys[at] == key else Few.none()
+        if at < len(self.keys) and self.keys[at] == key:
+            return self.pairs.row(at)
+        return self.pairs.items[:0], self.pairs.values[:0]
 
     def save(self, folder: Path) -> None:
         """Write it into a folder."""

@@ -5,22 +5,25 @@ The moment is the start of the last play; nothing but the taste and the corpus i
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cached_property
 from typing import Self
 
 import numpy as np
 
-from models.base import Floats, Positions, Taste
+from models.base import NOBODY, Floats, Positions, Taste
 from models.ranking.corpus import Corpus
-from models.ranking.sparse import Few, Lists
+from models.ranking.sparse import Lists, Named, Term, starts_of_runs
 
 SESSION = 20  # plays of the session that are read, the latest
 LATEST = 5  # plays whose followers and likes are read
-FADES, FOLLOWERS_FADE = 0.8, 0.7  # what a play counts beside the one after it
+FADING = (0.8 ** np.arange(LATEST)).tolist()  # what each of them counts, the last one first
+FOLLOWERS_FADING = (0.7 ** np.arange(LATEST)).tolist()
 NEIGHBOURS = 100  # sessions that vote
 MATCHED = 15  # plays of the session that neighbours are looked for by
-_MATCH_FADES_AFTER = 3.0
+_MATCH_FADING = np.exp(-np.arange(MATCHED) / 3.0).tolist()
 _BEFORE, _AFTER = 5, 15  # plays of a neighbour before and after the match that get votes
 _DISTANCE = np.arange(-_BEFORE, _AFTER + 1)
 _VOTES = np.exp(-np.abs(_DISTANCE) / 5.0) * np.where(_DISTANCE > 0, 1.0, 0.6)
@@ -28,20 +31,29 @@ DECAY = 0.5  # the d of base-level activation
 AT_LEAST_S = 60.0  # an age below a minute counts as a minute
 
 
+class Said(IntEnum):
+    """What is said of a track by the session that goes on: the sources of `OfSession.named`."""
+
+    FOLLOWS = 0
+    FOLLOWS_BOTH = 1
+    FOLLOWS_EARLIER = 2
+    SKIPS = 3
+    PRECEDES = 4
+    NEAR = 5
+    NEAR_CURRENT = 6
+    NEIGHBOURS = 7
+    TIMES = 8
+
+
 @dataclass(frozen=True)
 class OfSession:
-    """What the session alone speaks for. Two tastes with the same session have the same."""
+    """What the session alone speaks for. Two tastes with the same session have the same.
+
+    `direction` [factors] is that of its latest plays, the older the less.
+    """
 
     plays: Positions
-    follows: Few
-    follows_both: Few
-    follows_earlier: Few
-    skips: Few
-    precedes: Few
-    near: Few
-    near_current: Few
-    neighbours: Few
-    times: Few
+    named: Named
     direction: Floats
 
     @property
@@ -50,27 +62,42 @@ class OfSession:
         return int(self.plays[-1]) if len(self.plays) else None
 
     @classmethod
-    def read(cls, corpus: Corpus, plays: Positions) -> Self:
-        """Of these plays, oldest first."""
-        if not len(plays):
-            no = Few.none()
-            return cls(plays, no, no, no, no, no, no, no, no, no, np.zeros(corpus.als.config.factors))
-        latest = plays[::-1][:LATEST]
-        fading = FADES ** np.arange(len(latest))
-        current = int(plays[-1])
-        return cls(
-            plays,
-            corpus.follows.row(current),
-            corpus.after_both(int(plays[-2]), current) if len(plays) > 1 else Few.none(),
-            corpus.follows.weighted(latest[1:], FOLLOWERS_FADE ** np.arange(len(latest) - 1)),
-            corpus.skips.weighted(latest, fading),
-            corpus.precedes.row(current),
-            corpus.near.weighted(latest, fading),
-            corpus.near.row(current),
-            alike_sessions(corpus, plays[-MATCHED:]),
-            Few.summed(plays, np.ones(len(plays))),
-            fading @ corpus.directions[latest],
-        )
+    def read(cls, corpus: Corpus, sessions: Sequence[Positions]) -> list[Self]:
+        """Of the plays of each session, oldest first."""
+        terms = [
+            term._replace(source=at * len(Said) + term.source)
+            for at, plays in enumerate(sessions)
+            for term in _terms(corpus, plays)
+        ]
+        named = Named.summed(len(sessions) * len(Said), corpus.tracks, terms)
+        return [
+            cls(plays, part, _direction(corpus, plays))
+            for plays, part in zip(sessions, named.split(len(sessions)), strict=True)
+        ]
+
+
+def _terms(corpus: Corpus, plays: Positions) -> Iterator[Term]:
+    if not len(plays):
+        return
+    latest = plays[::-1][:LATEST].tolist()
+    current = latest[0]
+    yield Term(Said.FOLLOWS, *corpus.follows.row(current))
+    if len(latest) > 1:
+        yield Term(Said.FOLLOWS_BOTH, *corpus.after_both(latest[1], current))
+    for track, fades in zip(latest[1:], FOLLOWERS_FADING, strict=False):
+        yield Term(Said.FOLLOWS_EARLIER, *corpus.follows.row(track), fades)
+    for track, fades in zip(latest, FADING, strict=False):
+        yield Term(Said.SKIPS, *corpus.skips.row(track), fades)
+        yield Term(Said.NEAR, *corpus.near.row(track), fades)
+    yield Term(Said.PRECEDES, *corpus.precedes.row(current))
+    yield Term(Said.NEAR_CURRENT, *corpus.near.row(current))
+    yield Term(Said.NEIGHBOURS, *alike_sessions(corpus, plays[-MATCHED:]))
+    yield Term(Said.TIMES, plays, np.ones(len(plays)))
+
+
+def _direction(corpus: Corpus, plays: Positions) -> Floats:
+    latest = plays[::-1][:LATEST]
+    return np.array(FADING[: len(latest)]) @ corpus.directions[latest]
 
 
 def session_of(taste: Taste) -> Positions:
@@ -81,89 +108,105 @@ def session_of(taste: Taste) -> Positions:
     return plays
 
 
-def alike_sessions(corpus: Corpus, plays: Positions) -> Few:
-    """Tracks of the sessions most like these plays, each worth its session's likeness, less the farther from the match.
+def alike_sessions(corpus: Corpus, plays: Positions) -> tuple[Positions, Floats]:
+    """Plays of the sessions most like these plays, each worth its session's likeness, less the farther from the match.
 
     A session is alike by the sum of the plays that it shares, the older the less, over the root of its length.
     """
-    tracks, last = np.unique(plays[::-1], return_index=True)
-    weights = np.exp(-last / _MATCH_FADES_AFTER)
-    places, lengths = corpus.heard_in.entries(tracks)
-    if not len(places):
-        return Few.none()
-    order = np.argsort(corpus.heard_in.items[places], kind="stable")
-    named = corpus.heard_in.items[places][order]
-    first = np.flatnonzero(np.concatenate([[True], named[1:] != named[:-1]]))
+    ago: dict[int, int] = {}
+    for place, track in enumerate(plays[::-1].tolist()):
+        ago.setdefault(track, place)
+    tracks = sorted(ago)
+    rows = [corpus.heard_in.row(track) for track in tracks]
+    named = np.concatenate([sessions for sessions, _ in rows])
+    if not len(named):
+        return np.empty(0, np.int64), np.empty(0, np.float64)
+    likeness = np.repeat([_MATCH_FADING[ago[track]] for track in tracks], [len(sessions) for sessions, _ in rows])
+    order = named.argsort(kind="stable")
+    named = named[order]
+    first = starts_of_runs(named)
     sessions = named[first].astype(np.int64)
-    alike = np.add.reduceat(np.repeat(weights, lengths)[order], first) / np.sqrt(corpus.session_lengths[sessions])
-    matched = np.maximum.reduceat(corpus.heard_in.values[places][order], first)
+    alike = np.add.reduceat(likeness[order], first) / np.sqrt(corpus.session_lengths[sessions])
+    matched = np.maximum.reduceat(np.concatenate([places for _, places in rows])[order], first)
     if len(sessions) > NEIGHBOURS:
-        best = np.argsort(-alike, kind="stable")[:NEIGHBOURS]
+        best = (-alike).argsort(kind="stable")[:NEIGHBOURS]
         sessions, alike, matched = sessions[best], alike[best], matched[best]
     return _votes(corpus.sessions, sessions, alike, matched)
 
 
-def _votes(rows: Lists, sessions: Positions, alike: Floats, matched: Floats) -> Few:
+def _votes(rows: Lists, sessions: Positions, alike: Floats, matched: Floats) -> tuple[Positions, Floats]:
     """Of the plays around the match, which alone count for anything."""
     match = rows.starts[sessions] + matched.astype(np.int64)
     first = np.maximum(rows.starts[sessions], match - _BEFORE)
     lengths = np.minimum(rows.starts[sessions + 1], match + _AFTER + 1) - first
-    ends = np.cumsum(lengths)
-    places = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
-    after = places - np.repeat(match, lengths)
-    return Few.summed(rows.items[places], np.repeat(alike, lengths) * _VOTES[after + _BEFORE])
+    ends = lengths.cumsum()
+    places = np.arange(ends[-1]) + (first - (ends - lengths)).repeat(lengths)
+    after = places - match.repeat(lengths)
+    return rows.items[places], alike.repeat(lengths) * _VOTES[after + _BEFORE]
 
 
-@dataclass(frozen=True)
-class OfOwn:
-    """What the listener's own plays speak for.
+class Own(IntEnum):
+    """What the listener's own plays say of a track: the sources of `Evidence.own`.
 
-    `activation` is base-level activation without its logarithm, the sum of age^-1/2 over the plays of a track (ACT-R:
-    Anderson and Schooler 1991; for music Reiter-Haas et al. 2021). `follows`, `follows_later` count what came one and
-    two plays after the current track before now, `ago` holds seconds since the last play, `weights` are the taste's.
+    Activation is base-level activation without its logarithm, the sum of age^-1/2 over the plays of a track (ACT-R:
+    Anderson and Schooler 1991; for music Reiter-Haas et al. 2021). The followers are what came one and two plays after
+    the current track before now, ago the seconds since the last play, the weights those of the taste.
     """
 
-    weights: Few
-    activation: Few
-    follows: Few
-    follows_later: Few
-    ago: Few
-
-    @classmethod
-    def read(cls, taste: Taste, current: int | None) -> Self:
-        """Of the taste and its plays in order."""
-        order = np.argsort(taste.tracks, kind="stable")
-        weights = Few(taste.tracks[order], taste.weights[order])
-        plays, ago = taste.recent.tracks, np.maximum(taste.recent.ago_s, 0.0) + AT_LEAST_S
-        if not len(plays):
-            return cls(weights, *(Few.none() for _ in range(4)))
-        activation = Few.summed(plays, ago**-DECAY)
-        place = np.argsort(plays, kind="stable")
-        last = place[np.append(np.flatnonzero(np.diff(plays[place])), len(plays) - 1)]
-        at = np.flatnonzero(plays[:-1] == current) if current is not None else np.empty(0, np.int64)
-        later = at[at + 2 < len(plays)]
-        follows = Few.summed(plays[at + 1], np.ones(len(at)))
-        follows_later = Few.summed(plays[later + 2], np.ones(len(later)))
-        return cls(weights, activation, follows, follows_later, Few(plays[last], ago[last]))
+    WEIGHT = 0
+    ACTIVATION = 1
+    FOLLOWS = 2
+    FOLLOWS_LATER = 3
+    AGO = 4
 
 
 @dataclass(frozen=True)
 class Evidence:
     """What the session speaks for, the listener's vector of ALS [factors], and what the own plays speak for."""
 
+    tracks: int
     taste: Taste
     session: OfSession
     vector: Floats
 
-    @cached_property
-    def own(self) -> OfOwn:
-        """Read at its first use."""
-        return OfOwn.read(self.taste, self.session.current)
-
     @classmethod
-    def read(cls, corpus: Corpus, taste: Taste, session: OfSession | None = None) -> Self:
-        """Of this taste; `session` is taken where it is of the same plays."""
-        plays = session_of(taste)
-        if session is None or not np.array_equal(session.plays, plays):
-            session = OfSession.read(corpus, plays)
-        return cls(taste, session, corpus.als.fold_in(taste))
+    def read(cls, corpus: Corpus, taste: Taste) -> Self:
+        """Of this taste."""
+        (session,) = OfSession.read(corpus, [session_of(taste)])
+        return cls(corpus.tracks, taste, session, corpus.als.fold_in(taste))
+
+    def less(self, corpus: Corpus, tastes: Sequence[Taste]) -> list[Evidence]:
+        """Of tastes that are much like this one: where they have its session they share it."""
+        plays = [session_of(taste) for taste in tastes]
+        other = [at for at, of in enumerate(plays) if not np.array_equal(of, self.session.plays)]
+        sessions = [self.session] * len(tastes)
+        for at, session in zip(other, OfSession.read(corpus, [plays[at] for at in other]), strict=True):
+            sessions[at] = session
+        return [
+            Evidence(self.tracks, taste, session, corpus.als.fold_in(taste))
+            for taste, session in zip(tastes, sessions, strict=True)
+        ]
+
+    @cached_property
+    def heard(self) -> Positions:
+        """Every track of the taste and of its plays, ascending."""
+        return np.sort(np.concatenate([self.taste.tracks, self.taste.recent.tracks]))
+
+    @cached_property
+    def own(self) -> Named:
+        """Read at its first use."""
+        return Named.summed(len(Own), self.tracks, list(_own(self.taste, self.session.current)))
+
+
+def _own(taste: Taste, current: int | None) -> Iterator[Term]:
+    yield Term(Own.WEIGHT, taste.tracks, taste.weights)
+    plays, ago_s = taste.recent.tracks, np.maximum(taste.recent.ago_s, 0.0) + AT_LEAST_S
+    if not len(plays):
+        return
+    at = np.flatnonzero(plays[:-1] == (NOBODY if current is None else current))
+    later = at[at + 2 < len(plays)]
+    each, last = np.unique(plays[::-1], return_index=True)
+    yield Term(Own.ACTIVATION, plays, ago_s**-DECAY)
+    yield Term(Own.FOLLOWS, plays[at + 1], np.ones(len(at)))
+    yield Term(Own.FOLLOWS_LATER, plays[later + 2], np.ones(len(later)))
+    yield Term(Own.AGO, each, ago_s[::-1][last])

@@ -6,15 +6,12 @@ again for any track, and with any play taken back. A rank is among all that a so
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
-
 import numpy as np
 
-from models.base import Floats, Positions, Scores
+from models.base import Positions, Scores
 from models.ranking.corpus import Corpus
-from models.ranking.evidence import Evidence, OfSession
-from models.ranking.sparse import Few
+from models.ranking.evidence import Evidence, OfSession, Own, Said
+from models.ranking.sparse import among
 
 NEVER_S = 1e9  # seconds since the last play of a track that was never played
 
@@ -32,98 +29,80 @@ NAMES: tuple[str, ...] = (
     "history_plays", "history_tracks", "history_tracks_a_play", "gap_s",
 )  # fmt: skip
 ALS_COLUMN = NAMES.index("als")
-
-
-@dataclass(frozen=True)
-class Described:
-    """Rows in two parts [items, some columns]: what the session alone decides, and what the own plays do."""
-
-    session: Scores
-    own: Scores
-
-    @classmethod
-    def of(cls, corpus: Corpus, evidence: Evidence, items: Positions) -> Self:
-        """These tracks as they are seen now."""
-        session = _table(_of_session(corpus, evidence.session, items), len(items))
-        return cls(session, _table(_of_own(evidence, items), len(items)))
-
-    def after(self, removal: Removal, corpus: Corpus, items: Positions) -> Described:
-        """The same tracks with a play taken back: no more is computed again than can have changed."""
-        less = removal.evidence
-        session = (
-            self.session if removal.keeps_session else _table(_of_session(corpus, less.session, items), len(items))
-        )
-        own = self.own if removal.keeps_own else _table(_of_own(less, items), len(items))
-        return Described(session, own)
-
-    def only(self, chosen: Positions) -> Described:
-        """Those at these places."""
-        return Described(self.session[chosen], self.own[chosen])
-
-    def rows(self, corpus: Corpus, evidence: Evidence, items: Positions) -> Scores:
-        """All columns."""
-        return np.concatenate([self.session, self.own, _table(_of_moment(corpus, evidence, items), len(items))], axis=1)
-
-
-@dataclass(frozen=True)
-class Removal:
-    """The evidence less one play, and which parts of the rows that cannot have changed."""
-
-    evidence: Evidence
-    keeps_session: bool
-    keeps_own: bool
+_LIFT, _SESSION_COSINE, _CURRENT_COSINE, _POPULARITY = (
+    NAMES.index(name) for name in ("lift", "session_cosine", "current_cosine", "popularity")
+)
+_OF_SAID = {
+    Said.FOLLOWS: "follows", Said.FOLLOWS_BOTH: "follows_both", Said.FOLLOWS_EARLIER: "follows_earlier",
+    Said.SKIPS: "skips", Said.PRECEDES: "precedes", Said.NEAR: "near", Said.NEAR_CURRENT: "near_current",
+    Said.NEIGHBOURS: "neighbours", Said.TIMES: "times_in_session",
+}  # fmt: skip
+_SCORES = [NAMES.index(_OF_SAID[said]) for said in Said]
+_SHARED = [said for said in Said if f"{_OF_SAID[said]}_share" in NAMES]
+_SHARES = [NAMES.index(f"{_OF_SAID[said]}_share") for said in _SHARED]
+_RANKED = [said for said in Said if f"{_OF_SAID[said]}_rank" in NAMES]
+_RANKS = [NAMES.index(f"{_OF_SAID[said]}_rank") for said in _RANKED]
+_OWN = slice(NAMES.index("own_weight"), NAMES.index("own_ago_s") + 1)  # in the order of `Own`
+_NEVER_PLAYED = (0.0, 0.0, 0.0, 0.0, NEVER_S)
+_OF_ALL = slice(NAMES.index("popularity_of_current"), len(NAMES))  # what all rows of a moment have in common
 
 
 def features(corpus: Corpus, evidence: Evidence, items: Positions) -> Scores:
     """One row for each of these tracks [items, names], float32 and finite."""
-    return Described.of(corpus, evidence, items).rows(corpus, evidence, items)
+    rows = np.empty((len(items), len(NAMES)), np.float32)
+    _write_session(rows, corpus, evidence.session, items)
+    _write_own(rows, evidence, items)
+    _write_moment(rows, corpus, evidence, items)
+    return rows
 
 
-def _table(columns: list[Floats | float], rows: int) -> Scores:
-    table = np.empty((rows, len(columns)), np.float32)
-    for place, column in enumerate(columns):
-        table[:, place] = column
-    return table
+def features_less(corpus: Corpus, evidence: Evidence, rows: Scores, less: Evidence, items: Positions) -> Scores:
+    """The rows of these tracks with a play taken back: no more is computed again than can have changed."""
+    rows = rows.copy()
+    if less.session is not evidence.session:
+        _write_session(rows, corpus, less.session, items)
+    if among(items, evidence.heard).any():
+        _write_own(rows, less, items)
+    _write_moment(rows, corpus, less, items)
+    return rows
 
 
-def _of_session(corpus: Corpus, session: OfSession, items: Positions) -> list[Floats | float]:
-    follows = session.follows.at(items)
-    share = follows / max(session.follows.total, 1e-9)
+def _write_session(rows: Scores, corpus: Corpus, session: OfSession, items: Positions) -> None:
+    places = session.named.places(items)
+    scores = session.named.at(places)
+    shares = scores / np.maximum(session.named.totals, 1e-9)[:, None]
     directions = corpus.directions[items]
     current = session.current
-    return [
-        follows, share, session.follows.ranks(items), share / np.maximum(corpus.shares[items], 1e-9),
-        *_with_share(session.follows_both, items), *_with_share(session.follows_earlier, items),
-        *_with_share(session.skips, items), session.skips.ranks(items), session.precedes.at(items),
-        *_with_share(session.near, items), session.near.ranks(items), session.near_current.at(items),
-        *_with_share(session.neighbours, items), session.neighbours.ranks(items),
-        directions @ session.direction, 0.0 if current is None else directions @ corpus.directions[current],
-        session.times.at(items),
-    ]  # fmt: skip
+    rows[:, _SCORES] = scores.T
+    rows[:, _SHARES] = shares[_SHARED].T
+    rows[:, _RANKS] = session.named.ranks(places[_RANKED]).T
+    rows[:, _LIFT] = shares[Said.FOLLOWS] / np.maximum(corpus.shares[items], 1e-9)
+    rows[:, _SESSION_COSINE] = directions @ session.direction
+    rows[:, _CURRENT_COSINE] = 0.0 if current is None else directions @ corpus.directions[current]
 
 
-def _of_own(evidence: Evidence, items: Positions) -> list[Floats | float]:
+def _write_own(rows: Scores, evidence: Evidence, items: Positions) -> None:
     """All zero, and the age without end, for a track that the listener never played."""
-    own = evidence.own
-    ago = own.ago.at(items)
-    ago[ago == 0] = NEVER_S
-    return [
-        own.weights.at(items), own.activation.at(items), own.follows.at(items), own.follows_later.at(items), ago,
-    ]  # fmt: skip
+    if not among(items, evidence.heard).any():
+        rows[:, _OWN] = _NEVER_PLAYED
+        return
+    scores = evidence.own.at(evidence.own.places(items))
+    scores[Own.AGO][scores[Own.AGO] == 0] = NEVER_S
+    rows[:, _OWN] = scores.T
 
 
-def _of_moment(corpus: Corpus, evidence: Evidence, items: Positions) -> list[Floats | float]:
-    session, recent = evidence.session, evidence.taste.recent
+def _write_moment(rows: Scores, corpus: Corpus, evidence: Evidence, items: Positions) -> None:
+    session, recent, tracks = evidence.session, evidence.taste.recent, len(evidence.taste.tracks)
     current, plays = session.current, len(recent.tracks)
-    return [
-        corpus.als.vectors[items] @ evidence.vector,
-        corpus.shares[items], 0.0 if current is None else float(corpus.shares[current]),
-        float(recent.session), 1.0 - len(session.times.items) / max(len(session.plays), 1), session.follows.total,
-        float(plays), float(len(evidence.taste.tracks)), len(evidence.taste.tracks) / max(plays, 1),
-        float(recent.ago_s[-2] - recent.ago_s[-1]) if plays > 1 else -1.0,
-    ]  # fmt: skip
-
-
-def _with_share(found: Few, items: Positions) -> tuple[Floats, Floats]:
-    scores = found.at(items)
-    return scores, scores / max(found.total, 1e-9)
+    rows[:, ALS_COLUMN] = corpus.als.vectors[items] @ evidence.vector
+    rows[:, _POPULARITY] = corpus.shares[items]
+    rows[:, _OF_ALL] = (
+        0.0 if current is None else corpus.shares[current],
+        recent.session,
+        1.0 - session.named.count(Said.TIMES) / max(len(session.plays), 1),
+        session.named.totals[Said.FOLLOWS],
+        plays,
+        tracks,
+        tracks / max(plays, 1),
+        recent.ago_s[-2] - recent.ago_s[-1] if plays > 1 else -1.0,
+    )

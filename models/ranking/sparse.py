@@ -1,10 +1,11 @@
-"""Scores of few tracks among many, and ragged rows of them: what candidate sources are made of."""
+"""Scores of few tracks among many, by several sources at once, and ragged rows of them: what candidates are made of."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,63 +16,106 @@ from models.base import Floats, Positions
 UNRANKED = 999.0  # the rank of a track that a source does not name
 
 
-@dataclass(frozen=True)
-class Few:
-    """`items` ascending, each once, with their `scores` above 0; every other track scores 0."""
+class Term(NamedTuple):
+    """`items` that a source names, in any order and perhaps more than once; `scores` beside them, times a weight."""
 
-    items: Positions
+    source: int
+    items: npt.NDArray[np.integer]
+    scores: npt.NDArray[np.floating]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Named:
+    """The tracks that each of some sources names, with scores above 0; every other track of the catalog scores 0.
+
+    An entry is a track that a source names: `keys` [entries] are source * tracks + item, ascending, each once. All
+    sources lie in one array because numpy takes as long for ten of them as for one, where they are this short.
+    """
+
+    sources: int
+    tracks: int
+    keys: Positions
     scores: Floats
 
     @classmethod
-    def none(cls) -> Self:
-        """No track is named."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.float64))
+    def summed(cls, sources: int, tracks: int, terms: Sequence[Term]) -> Self:
+        """The scores of a track that a source names more than once are added."""
+        lengths = [len(term.items) for term in terms]
+        if not sum(lengths):
+            return cls(sources, tracks, np.empty(0, np.int64), np.empty(0, np.float64))
+        offsets = np.array([term.source * tracks for term in terms], np.int64)
+        keys = np.concatenate([term.items for term in terms]) + np.repeat(offsets, lengths)
+        scores = np.concatenate([term.scores for term in terms]) * np.repeat([term.weight for term in terms], lengths)
+        order = keys.argsort(kind="stable")
+        keys = keys[order]
+        first = starts_of_runs(keys)
+        return cls(sources, tracks, keys[first], np.add.reduceat(scores[order], first))
 
-    @classmethod
-    def summed(cls, items: npt.NDArray[np.integer], scores: npt.NDArray[np.floating]) -> Self:
-        """Of items in any order; the scores of one that comes more than once are added."""
-        if not len(items):
-            return cls.none()
-        order = np.argsort(items, kind="stable")
-        ordered = items[order]
-        first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-        return cls(ordered[first].astype(np.int64), np.add.reduceat(scores[order].astype(np.float64), first))
+    def split(self, parts: int) -> list[Named]:
+        """Equal parts, each of them with the next of the sources, which it counts from 0."""
+        sources = self.sources // parts
+        width = sources * self.tracks
+        edges = self.keys.searchsorted(np.arange(parts + 1) * width).tolist()
+        return [
+            Named(
+                sources,
+                self.tracks,
+                self.keys[edges[part] : edges[part + 1]] - part * width,
+                self.scores[edges[part] : edges[part + 1]],
+            )
+            for part in range(parts)
+        ]
 
     @cached_property
-    def total(self) -> float:
-        """The sum of all scores."""
-        return float(self.scores.sum())
+    def source_of(self) -> Positions:
+        """The source of each entry."""
+        return self.keys // self.tracks
+
+    @cached_property
+    def totals(self) -> Floats:
+        """The sum of all scores of each source [sources]."""
+        return np.bincount(self.source_of, self.scores, self.sources)
+
+    def count(self, source: int) -> int:
+        """How many tracks a source names."""
+        return int(np.count_nonzero(self.source_of == source))
+
+    def places(self, items: Positions) -> Positions:
+        """The entry of each source for each of these items [sources, items], -1 where it does not name it."""
+        wanted = np.arange(self.sources)[:, None] * self.tracks + items
+        place = self.keys.searchsorted(wanted)
+        return np.where(np.append(self.keys, -1)[place] == wanted, place, -1)
+
+    def at(self, places: Positions) -> Floats:
+        """The scores at these places, 0 at -1."""
+        return np.append(self.scores, 0.0)[places]
+
+    def ranks(self, places: Positions) -> Floats:
+        """The ranks at these places, from 0, among all that the source names; `UNRANKED` at -1."""
+        rank = np.empty(len(self.keys) + 1)
+        rank[self.order] = np.minimum(_along_runs(self.source_of), UNRANKED)
+        rank[-1] = UNRANKED
+        return rank[places]
 
     @cached_property
     def order(self) -> Positions:
-        """Places of the items by score, the best first, ties by position."""
-        return np.argsort(-self.scores, kind="stable")
+        """The entries source after source, of each the best first, ties by position."""
+        return np.lexsort((-self.scores, self.source_of))
 
-    def places(self, items: Positions) -> tuple[Positions, npt.NDArray[np.bool_]]:
-        """Where each of these would be [items], and whether it is there."""
-        if not len(self.items):
-            return np.zeros(len(items), np.int64), np.zeros(len(items), bool)
-        place = np.minimum(np.searchsorted(self.items, items), len(self.items) - 1)
-        return place, self.items[place] == items
+    def best(self, depths: Positions, barred: Positions) -> tuple[Positions, Positions, Positions]:
+        """Of each source at most its depth of items with the largest scores, none of those in `barred`, which ascend.
 
-    def at(self, items: Positions) -> Floats:
-        """The score of each of these [items]."""
-        place, there = self.places(items)
-        return np.where(there, self.scores[place], 0.0) if len(self.items) else np.zeros(len(items))
-
-    def ranks(self, items: Positions) -> Floats:
-        """The rank of each of these [items] among all that are named, from 0; `UNRANKED` for the others."""
-        place, there = self.places(items)
-        if not len(self.items):
-            return np.full(len(items), UNRANKED)
-        rank = np.empty(len(self.items))
-        rank[self.order] = np.arange(len(self.items))
-        return np.where(there, np.minimum(rank[place], UNRANKED), UNRANKED)
-
-    def best(self, k: int, barred: Positions) -> Positions:
-        """At most `k` items with the largest scores, none of those in `barred`, which ascend."""
-        best = self.items[self.order[: k + len(barred)]]
-        return best[~among(best, barred)][:k]
+        They are items, sources and ranks, source after source.
+        """
+        keys = self.keys[self.order]
+        sources = self.source_of  # in that order, which is by source as well
+        items = keys - sources * self.tracks
+        allowed = ~among(items, barred)
+        items, sources = items[allowed], sources[allowed]
+        ranks = _along_runs(sources)
+        kept = ranks < depths[sources]
+        return items[kept], sources[kept], ranks[kept]
 
 
 @dataclass(frozen=True)
@@ -97,22 +141,10 @@ class Lists:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
-    def row(self, at: int) -> Few:
-        """One row, whose items ascend."""
+    def row(self, at: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """The items and values of one row."""
         part = slice(self.starts[at], self.starts[at + 1])
-        return Few(self.items[part].astype(np.int64), self.values[part].astype(np.float64))
-
-    def weighted(self, rows: Positions, weights: npt.NDArray[np.floating]) -> Few:
-        """The sum of some rows, each times its weight."""
-        places, lengths = self.entries(rows)
-        return Few.summed(self.items[places], self.values[places] * np.repeat(weights, lengths))
-
-    def entries(self, rows: Positions) -> tuple[Positions, Positions]:
-        """Where the entries of these rows lie, row after row, and how many each row has."""
-        lengths = self.starts[rows + 1] - self.starts[rows]
-        ends = np.cumsum(lengths)
-        total = int(ends[-1]) if len(ends) else 0
-        return np.arange(total) + np.repeat(self.starts[rows] - (ends - lengths), lengths), lengths
+        return self.items[part], self.values[part]
 
     def arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """As plain arrays, to be written with others."""
@@ -134,9 +166,23 @@ def among(items: Positions, barred: Positions) -> npt.NDArray[np.bool_]:
     """Whether each of these is in `barred`, which ascend."""
     if not len(barred):
         return np.zeros(len(items), bool)
-    place = np.minimum(np.searchsorted(barred, items), len(barred) - 1)
+    place = np.minimum(barred.searchsorted(items), len(barred) - 1)
     found: npt.NDArray[np.bool_] = barred[place] == items
     return found
+
+
+def starts_of_runs(ordered: npt.NDArray[np.integer]) -> Positions:
+    """Where each run of equal numbers begins."""
+    opens = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=opens[1:])
+    return opens.nonzero()[0]
+
+
+def _along_runs(ordered: Positions) -> Positions:
+    """The place of each within its run of equal numbers, from 0; they are few, small and ascend."""
+    return (
+        np.arange(len(ordered)) - ordered.searchsorted(np.arange(ordered[-1] + 1))[ordered] if len(ordered) else ordered
+    )
 
 
 def heaviest(matrix: csr_array[Any, tuple[int, int]], k: int) -> csr_array[Any, tuple[int, int]]:

@@ -33,7 +33,7 @@ from models.files import read_json, write_json
 from models.ranking.candidates import SOURCES, Candidates, Depth, candidates
 from models.ranking.corpus import Corpus
 from models.ranking.evidence import Evidence, session_of
-from models.ranking.features import ALS_COLUMN, NAMES, Described, Removal, features
+from models.ranking.features import ALS_COLUMN, NAMES, features, features_less
 from models.ranking.forest import Forest
 
 NOISE = 1e-6  # a drop below this share of the largest score is rounding, and is not cited
@@ -74,11 +74,22 @@ class TwoStageConfig:
 
 
 @dataclass(frozen=True)
-class Proposed:
-    """Candidates with their scores, best first, and the source that proposed each: an index of `SOURCES`."""
+class Scored:
+    """Tracks with the rows that the forest read [items, columns] and their scores."""
 
     items: Positions
+    rows: Scores
     scores: Floats
+
+    def __getitem__(self, chosen: Positions) -> Scored:
+        """Those at these places."""
+        return Scored(self.items[chosen], self.rows[chosen], self.scores[chosen])
+
+
+@dataclass(frozen=True)
+class Proposed(Scored):
+    """Candidates, best first, and the source that proposed each, one of `SOURCES`."""
+
     sources: tuple[str, ...]
 
 
@@ -122,17 +133,21 @@ class TwoStage(Model):
         """The best `k` candidates, none of `barred`, which ascend, and only those `within` where it is told."""
         found = candidates(self.corpus, evidence, self.config.depth, barred)
         chosen = np.arange(len(found)) if within is None else np.flatnonzero(np.isin(found.items, within))
-        items = found.items[chosen]
-        scores = self._scored(features(self.corpus, evidence, items))
-        order = np.lexsort((items, -scores))[:k]
-        return Proposed(
-            items[order], scores[order], tuple(SOURCES[source] for source in found.sources[chosen][order].tolist())
-        )
+        scored = self.scored(evidence, found.items[chosen])
+        order = np.argsort(-scored.scores, kind="stable")[:k]  # ties by position, by which candidates ascend
+        best = scored[order]
+        sources = found.sources[chosen][order].tolist()
+        return Proposed(best.items, best.rows, best.scores, tuple([SOURCES[source] for source in sources]))
+
+    def scored(self, evidence: Evidence, items: Positions) -> Scored:
+        """These tracks, as they are seen now."""
+        rows = features(self.corpus, evidence, items)
+        return Scored(items, rows, self._scored(rows))
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
         if _says_nothing(taste):
             return np.zeros(len(items))
-        return self._scored(features(self.corpus, self.read(taste), items))
+        return self.scored(self.read(taste), items).scores
 
     def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:
         if not len(items) or not len(taste.tracks):
@@ -141,7 +156,8 @@ class TwoStage(Model):
             Removed(place, taste.without(place, float(plays[place])), chosen)
             for place, chosen in self.suspects(taste, items, plays)
         ]
-        return self.cite(self.read(taste), items, removals, limit)
+        evidence = self.read(taste)
+        return self.cite(evidence, self.scored(evidence, items), removals, limit)
 
     def suspects(self, taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
         """Places in the taste whose latest play may speak for items, and the places of those items.
@@ -161,34 +177,25 @@ class TwoStage(Model):
         asked += [(place, np.array([in_list[int(taste.tracks[place])]])) for place in own[:OWN_AT_MOST]]
         return [(place, chosen) for place, chosen in asked if plays[place] > 0]
 
-    def cite(self, evidence: Evidence, items: Positions, removals: Sequence[Removed], limit: int = 3) -> Citations:
+    def cite(self, evidence: Evidence, shown: Scored, removals: Sequence[Removed], limit: int = 3) -> Citations:
         """Each removal is computed from nothing, and cited where it lowers the score; places are the removals' own."""
-        if not removals or not len(items):
-            return Citations.none(len(items), limit)
-        scores = self._scored(np.concatenate(self._rows_less(evidence, items, removals)))
-        kept, left = (
-            scores[: len(items)],
-            iter(np.split(scores, np.cumsum([len(items), *(len(r.of) for r in removals)]))[1:]),
-        )
-        drops = np.full((len(items), len(removals)), -np.inf)
-        for column, removed in enumerate(removals):
-            without = next(left)
-            drops[removed.of, column] = kept[removed.of] - (0.0 if _says_nothing(removed.taste) else without)
-        found = cited(drops, limit, NOISE * float(np.abs(kept).max(initial=0.0)))
+        if not removals or not len(shown.items):
+            return Citations.none(len(shown.items), limit)
+        rows = [
+            features_less(self.corpus, evidence, shown.rows[removed.of], less, shown.items[removed.of])
+            for removed, less in zip(
+                removals, evidence.less(self.corpus, [removed.taste for removed in removals]), strict=True
+            )
+        ]
+        ends = np.cumsum([len(removed.of) for removed in removals])
+        drops = np.full((len(shown.items), len(removals)), -np.inf)
+        for column, (removed, left) in enumerate(
+            zip(removals, np.split(self._scored(np.concatenate(rows)), ends[:-1]), strict=True)
+        ):
+            drops[removed.of, column] = shown.scores[removed.of] - (0.0 if _says_nothing(removed.taste) else left)
+        found = cited(drops, limit, NOISE * float(np.abs(shown.scores).max()))
         places = np.array([removed.place for removed in removals], np.int64)
         return Citations(np.where(found.places >= 0, places[found.places], NOBODY), found.drops)
-
-    def _rows_less(self, evidence: Evidence, items: Positions, removals: Sequence[Removed]) -> list[Scores]:
-        """The rows of all items, then those of each removal's."""
-        described = Described.of(self.corpus, evidence, items)
-        heard = np.isin(items, np.concatenate([evidence.taste.tracks, evidence.taste.recent.tracks]))
-        rows = [described.rows(self.corpus, evidence, items)]
-        for removed in removals:
-            less = Evidence.read(self.corpus, removed.taste, evidence.session)
-            removal = Removal(less, less.session is evidence.session, not heard[removed.of].any())
-            after = described.only(removed.of).after(removal, self.corpus, items[removed.of])
-            rows.append(after.rows(self.corpus, less, items[removed.of]))
-        return rows
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

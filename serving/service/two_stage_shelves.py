@@ -8,7 +8,7 @@ import numpy as np
 
 from models.base import NOBODY, Positions
 from models.ranking.evidence import Evidence
-from models.ranking.two_stage import Removed, TwoStage
+from models.ranking.two_stage import Removed, Scored, TwoStage
 from serving.service.published import Snapshot
 from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Asked, Picks, Shelf
 
@@ -31,23 +31,24 @@ def upcoming(model: TwoStage, asked: Asked) -> Picks:
 def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
     evidence = model.read(asked.taste)
     best = model.propose(evidence, asked.pool, barred)
-    source_of = dict(zip(best.items.tolist(), best.sources, strict=True))
     items, scores, chances = asked.chosen(best.items, best.scores)
-    sources = tuple(source_of[item] for item in items.tolist())
-    return Picks(items, scores, sources, _cites(model, evidence, asked, items), chances)
+    place_of = {item: place for place, item in enumerate(best.items.tolist())}
+    places = [place_of[item] for item in items.tolist()]
+    sources = tuple([best.sources[place] for place in places])
+    return Picks(items, scores, sources, _cites(model, evidence, asked, best[np.array(places, np.int64)]), chances)
 
 
-def _cites(model: TwoStage, evidence: Evidence, asked: Asked, items: Positions) -> tuple[tuple[int, ...], ...]:
+def _cites(model: TwoStage, evidence: Evidence, asked: Asked, shown: Scored) -> tuple[tuple[int, ...], ...]:
     """Plays whose removal, computed again, lowers the item's score. Without the current one the last but one is."""
     known = asked.known
     removals = [
         Removed(place, known.taste.without(place, float(known.plays[place])), of)
-        for place, of in model.suspects(known.taste, items, known.plays)
+        for place, of in model.suspects(known.taste, shown.items, known.plays)
         if place != known.current_place and known.taste.tracks[place] != known.taste.current
     ]
     if known.taste.current is not None:
-        removals.insert(0, Removed(CURRENT, known.before_current, np.arange(len(items))))
-    found = model.cite(evidence, items, removals, CITED)
+        removals.insert(0, Removed(CURRENT, known.before_current, np.arange(len(shown.items))))
+    found = model.cite(evidence, shown, removals, CITED)
     return tuple(tuple(place for place in row if place != NOBODY) for row in found.places.tolist())
 
 
