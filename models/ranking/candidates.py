@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from models.base import Positions
 from models.ranking.corpus import Corpus
@@ -16,11 +15,11 @@ from models.ranking.sparse import Named, among, starts_of_runs
 SOURCES = ("repeat", "transitions", "sessions", "als", "near", "popularity")  # a track's is that which ranks it highest
 REPEAT, TRANSITIONS, SESSIONS, ALS, NEAR, POPULARITY = range(len(SOURCES))
 
-Sources = npt.NDArray[np.int8]
-Proposals = tuple[Positions, Sources, Positions]  # tracks, who proposes each, and its rank there
+_RANK_BITS, _SOURCE_BITS = 30, 3
+Proposals = tuple[Positions, Positions, Positions]  # tracks, who proposes each, and its rank there
 
-_OF_OWN = np.full(len(Own), REPEAT, np.int8)
-_OF_SESSION = np.full(len(Said), SESSIONS, np.int8)
+_OF_OWN = np.full(len(Own), REPEAT, np.int64)
+_OF_SESSION = np.full(len(Said), SESSIONS, np.int64)
 _OF_SESSION[[Said.FOLLOWS, Said.FOLLOWS_BOTH]] = TRANSITIONS
 _OF_SESSION[[Said.NEAR]] = NEAR
 
@@ -58,7 +57,7 @@ class Candidates:
     """`items` ascending, each once; `sources` [items] index `SOURCES`."""
 
     items: Positions
-    sources: Sources
+    sources: Positions
 
     def __len__(self) -> int:
         return len(self.items)
@@ -75,18 +74,20 @@ def candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positio
     if len(evidence.taste.tracks):
         proposals.append(_in_order(ALS, corpus.als.index.best(evidence.vector, depth.als, barred).items))
     tracks, sources, ranks = (np.concatenate(parts) for parts in zip(*proposals, strict=True))
-    order = np.lexsort((sources, ranks, tracks))
-    first = order[starts_of_runs(tracks[order])]
-    return Candidates(tracks[first], sources[first])
+    keys = (tracks << _RANK_BITS | ranks) << _SOURCE_BITS | sources
+    keys.sort()
+    tracks = keys >> (_RANK_BITS + _SOURCE_BITS)
+    first = starts_of_runs(tracks)
+    return Candidates(tracks[first], keys[first] & ((1 << _SOURCE_BITS) - 1))
 
 
-def _of_named(named: Named, sources: Sources, depths: Positions, barred: Positions) -> Proposals:
+def _of_named(named: Named, sources: Positions, depths: Positions, barred: Positions) -> Proposals:
     items, of, ranks = named.best(depths, barred)
     return items, sources[of], ranks
 
 
 def _in_order(source: int, items: Positions) -> Proposals:
-    return items, np.full(len(items), source, np.int8), np.arange(len(items))
+    return items, np.full(len(items), source, np.int64), np.arange(len(items))
 
 
 def _popular(corpus: Corpus, depth: int, barred: Positions) -> Positions:

@@ -64,35 +64,31 @@ class OfSession:
     @classmethod
     def read(cls, corpus: Corpus, sessions: Sequence[Positions]) -> list[Self]:
         """Of the plays of each session, oldest first."""
-        terms = [
-            term._replace(source=at * len(Said) + term.source)
-            for at, plays in enumerate(sessions)
-            for term in _terms(corpus, plays)
-        ]
+        terms = [term for at, plays in enumerate(sessions) for term in _terms(corpus, plays, at * len(Said))]
         named = Named.summed(len(sessions) * len(Said), corpus.tracks, terms)
         return [
             cls(plays, part, _direction(corpus, plays))
-            for plays, part in zip(sessions, named.split(len(sessions)), strict=True)
+            for plays, part in zip(sessions, named.split(len(Said)), strict=True)
         ]
 
 
-def _terms(corpus: Corpus, plays: Positions) -> Iterator[Term]:
+def _terms(corpus: Corpus, plays: Positions, first: int) -> Iterator[Term]:
     if not len(plays):
         return
     latest = plays[::-1][:LATEST].tolist()
     current = latest[0]
-    yield Term(Said.FOLLOWS, *corpus.follows.row(current))
+    yield Term(first + Said.FOLLOWS, *corpus.follows.row(current))
     if len(latest) > 1:
-        yield Term(Said.FOLLOWS_BOTH, *corpus.after_both(latest[1], current))
+        yield Term(first + Said.FOLLOWS_BOTH, *corpus.after_both(latest[1], current))
     for track, fades in zip(latest[1:], FOLLOWERS_FADING, strict=False):
-        yield Term(Said.FOLLOWS_EARLIER, *corpus.follows.row(track), fades)
+        yield Term(first + Said.FOLLOWS_EARLIER, *corpus.follows.row(track), fades)
     for track, fades in zip(latest, FADING, strict=False):
-        yield Term(Said.SKIPS, *corpus.skips.row(track), fades)
-        yield Term(Said.NEAR, *corpus.near.row(track), fades)
-    yield Term(Said.PRECEDES, *corpus.precedes.row(current))
-    yield Term(Said.NEAR_CURRENT, *corpus.near.row(current))
-    yield Term(Said.NEIGHBOURS, *alike_sessions(corpus, plays[-MATCHED:]))
-    yield Term(Said.TIMES, plays, np.ones(len(plays)))
+        yield Term(first + Said.SKIPS, *corpus.skips.row(track), fades)
+        yield Term(first + Said.NEAR, *corpus.near.row(track), fades)
+    yield Term(first + Said.PRECEDES, *corpus.precedes.row(current))
+    yield Term(first + Said.NEAR_CURRENT, *corpus.near.row(current))
+    yield Term(first + Said.NEIGHBOURS, *alike_sessions(corpus, plays[-MATCHED:]))
+    yield Term(first + Said.TIMES, plays, np.ones(len(plays)))
 
 
 def _direction(corpus: Corpus, plays: Positions) -> Floats:
@@ -170,21 +166,14 @@ class Evidence:
     vector: Floats
 
     @classmethod
-    def read(cls, corpus: Corpus, taste: Taste) -> Self:
-        """Of this taste."""
-        (session,) = OfSession.read(corpus, [session_of(taste)])
-        return cls(corpus.tracks, taste, session, corpus.als.fold_in(taste))
-
-    def less(self, corpus: Corpus, tastes: Sequence[Taste]) -> list[Evidence]:
-        """Of tastes that are much like this one: where they have its session they share it."""
-        plays = [session_of(taste) for taste in tastes]
-        other = [at for at, of in enumerate(plays) if not np.array_equal(of, self.session.plays)]
-        sessions = [self.session] * len(tastes)
-        for at, session in zip(other, OfSession.read(corpus, [plays[at] for at in other]), strict=True):
-            sessions[at] = session
+    def read(cls, corpus: Corpus, tastes: Sequence[Taste], like: Evidence | None = None) -> list[Self]:
+        """Of these tastes. Those with the same session share what it says, also with what they are `like`."""
+        plays = {taste_session.tobytes(): taste_session for taste_session in map(session_of, tastes)}
+        known = {like.session.plays.tobytes(): like.session} if like else {}
+        fresh = [session for name, session in plays.items() if name not in known]
+        known |= {session.plays.tobytes(): session for session in OfSession.read(corpus, fresh)}
         return [
-            Evidence(self.tracks, taste, session, corpus.als.fold_in(taste))
-            for taste, session in zip(tastes, sessions, strict=True)
+            cls(corpus.tracks, taste, known[session_of(taste).tobytes()], corpus.als.fold_in(taste)) for taste in tastes
         ]
 
     @cached_property

@@ -128,7 +128,7 @@ def _shown(
 
     Of the rest, `shown` at most, drawn at random.
     """
-    evidence = Evidence.read(corpus, taste_at(plays, at, config))
+    (evidence,) = Evidence.read(corpus, [taste_at(plays, at, config)])
     items = candidates(corpus, evidence, config.depth, np.empty(0, np.int64)).items
     played = items == plays.tracks[at + 1]
     if not played.any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Positions
 
+_PLACE_BITS = 20
 UNRANKED = 999.0  # the rank of a track that a source does not name
 
 
@@ -47,24 +49,18 @@ class Named:
         offsets = np.array([term.source * tracks for term in terms], np.int64)
         keys = np.concatenate([term.items for term in terms]) + np.repeat(offsets, lengths)
         scores = np.concatenate([term.scores for term in terms]) * np.repeat([term.weight for term in terms], lengths)
-        order = keys.argsort(kind="stable")
+        order = in_order(keys)
         keys = keys[order]
         first = starts_of_runs(keys)
         return cls(sources, tracks, keys[first], np.add.reduceat(scores[order], first))
 
-    def split(self, parts: int) -> list[Named]:
-        """Equal parts, each of them with the next of the sources, which it counts from 0."""
-        sources = self.sources // parts
+    def split(self, sources: int) -> list[Named]:
+        """So many sources after another, counted from 0 in each part."""
         width = sources * self.tracks
-        edges = self.keys.searchsorted(np.arange(parts + 1) * width).tolist()
+        edges = self.keys.searchsorted(np.arange(0, self.sources + 1, sources) * self.tracks).tolist()
         return [
-            Named(
-                sources,
-                self.tracks,
-                self.keys[edges[part] : edges[part + 1]] - part * width,
-                self.scores[edges[part] : edges[part + 1]],
-            )
-            for part in range(parts)
+            Named(sources, self.tracks, self.keys[begin:end] - part * width, self.scores[begin:end])
+            for part, (begin, end) in enumerate(pairwise(edges))
         ]
 
     @cached_property
@@ -101,7 +97,10 @@ class Named:
     @cached_property
     def order(self) -> Positions:
         """The entries source after source, of each the best first, ties by position."""
-        return np.lexsort((-self.scores, self.source_of))
+        falling = np.argsort(-self.scores)
+        place = np.empty(len(self.scores), np.int64)  # among all scores, equal ones at the same
+        place[falling] = np.cumsum(np.diff(self.scores[falling], prepend=np.inf) != 0)
+        return in_order(self.source_of << _PLACE_BITS | place)
 
     def best(self, depths: Positions, barred: Positions) -> tuple[Positions, Positions, Positions]:
         """Of each source at most its depth of items with the largest scores, none of those in `barred`, which ascend.
@@ -169,6 +168,17 @@ def among(items: Positions, barred: Positions) -> npt.NDArray[np.bool_]:
     place = np.minimum(barred.searchsorted(items), len(barred) - 1)
     found: npt.NDArray[np.bool_] = barred[place] == items
     return found
+
+
+def in_order(keys: Positions) -> Positions:
+    """The places of these numbers in ascending order, equal ones as they come.
+
+    At most 2^20 numbers below 2^43: the place rides in the low bits, as numpy sorts integers ten times as fast as it
+    finds a stable order of them.
+    """
+    packed = keys << _PLACE_BITS | np.arange(len(keys))
+    packed.sort()
+    return packed & ((1 << _PLACE_BITS) - 1)
 
 
 def starts_of_runs(ordered: npt.NDArray[np.integer]) -> Positions:

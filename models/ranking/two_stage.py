@@ -35,6 +35,7 @@ from models.ranking.corpus import Corpus
 from models.ranking.evidence import Evidence, session_of
 from models.ranking.features import ALS_COLUMN, NAMES, features, features_less
 from models.ranking.forest import Forest
+from models.ranking.sparse import among
 
 NOISE = 1e-6  # a drop below this share of the largest score is rounding, and is not cited
 OWN_AT_MOST, LIKED_AT_MOST = 12, 3  # plays whose removal is computed, beside the current one
@@ -95,10 +96,10 @@ class Proposed(Scored):
 
 @dataclass(frozen=True)
 class Removed:
-    """A taste with one play taken back, which goes by `place`; asked about for the items at the places `of`."""
+    """What is said without one play, which goes by `place`; asked about for the items at the places `of`."""
 
     place: int
-    taste: Taste
+    less: Evidence
     of: Positions
 
 
@@ -119,9 +120,9 @@ class TwoStage(Model):
         """Build what is built at its first use, so that no request waits for it."""
         _ = self.corpus.als.index, self.corpus.directions, self.corpus.popular, self.corpus.session_lengths
 
-    def read(self, taste: Taste) -> Evidence:
-        """What the sources say of this taste: computed once for all that is asked about it."""
-        return Evidence.read(self.corpus, taste)
+    def read(self, *tastes: Taste, like: Evidence | None = None) -> list[Evidence]:
+        """What the sources say of each taste: computed once for all that is asked about it, and for what they share."""
+        return Evidence.read(self.corpus, tastes, like)
 
     def recommend(self, taste: Taste, k: int, exclude: Positions | None = None) -> Ranked:
         if _says_nothing(taste):
@@ -147,17 +148,21 @@ class TwoStage(Model):
     def scores(self, taste: Taste, items: Positions) -> Floats:
         if _says_nothing(taste):
             return np.zeros(len(items))
-        return self.scored(self.read(taste), items).scores
+        (evidence,) = self.read(taste)
+        return self.scored(evidence, items).scores
 
     def explain(self, taste: Taste, items: Positions, plays: Floats, limit: int = 3) -> Citations:
         if not len(items) or not len(taste.tracks):
             return Citations.none(len(items), limit)
-        removals = [
-            Removed(place, taste.without(place, float(plays[place])), chosen)
-            for place, chosen in self.suspects(taste, items, plays)
-        ]
-        evidence = self.read(taste)
+        (evidence,) = self.read(taste)
+        removals = self.removals(evidence, self.suspects(taste, items, plays), plays)
         return self.cite(evidence, self.scored(evidence, items), removals, limit)
+
+    def removals(self, evidence: Evidence, suspects: Sequence[tuple[int, Positions]], plays: Floats) -> list[Removed]:
+        """What is left of a taste without the latest play of each of these places."""
+        tastes = [evidence.taste.without(place, float(plays[place])) for place, _ in suspects]
+        left = self.read(*tastes, like=evidence)
+        return [Removed(place, less, of) for (place, of), less in zip(suspects, left, strict=True)]
 
     def suspects(self, taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
         """Places in the taste whose latest play may speak for items, and the places of those items.
@@ -168,10 +173,10 @@ class TwoStage(Model):
         current = np.flatnonzero(taste.tracks == (NOBODY if taste.current is None else taste.current)).tolist()
         liked = self.corpus.als.explain(taste, items, plays, 1).places[:, 0]
         liked = liked[liked != NOBODY]
-        each, times = np.unique(liked[~np.isin(taste.tracks[liked], session_of(taste))], return_counts=True)
+        each, times = np.unique(liked[~among(taste.tracks[liked], np.sort(session_of(taste)))], return_counts=True)
         shared = list(dict.fromkeys([*current, *each[np.lexsort((each, -times))][:LIKED_AT_MOST].tolist()]))
         in_list = {int(track): at for at, track in enumerate(items)}
-        own = [place for place in np.flatnonzero(np.isin(taste.tracks, items)).tolist() if place not in shared]
+        own = [place for place in np.flatnonzero(among(taste.tracks, np.sort(items))).tolist() if place not in shared]
         own.sort(key=lambda place: in_list[int(taste.tracks[place])])
         asked = [(place, np.arange(len(items))) for place in shared]
         asked += [(place, np.array([in_list[int(taste.tracks[place])]])) for place in own[:OWN_AT_MOST]]
@@ -182,17 +187,15 @@ class TwoStage(Model):
         if not removals or not len(shown.items):
             return Citations.none(len(shown.items), limit)
         rows = [
-            features_less(self.corpus, evidence, shown.rows[removed.of], less, shown.items[removed.of])
-            for removed, less in zip(
-                removals, evidence.less(self.corpus, [removed.taste for removed in removals]), strict=True
-            )
+            features_less(self.corpus, evidence, shown.rows[removed.of], removed.less, shown.items[removed.of])
+            for removed in removals
         ]
         ends = np.cumsum([len(removed.of) for removed in removals])
         drops = np.full((len(shown.items), len(removals)), -np.inf)
         for column, (removed, left) in enumerate(
             zip(removals, np.split(self._scored(np.concatenate(rows)), ends[:-1]), strict=True)
         ):
-            drops[removed.of, column] = shown.scores[removed.of] - (0.0 if _says_nothing(removed.taste) else left)
+            drops[removed.of, column] = shown.scores[removed.of] - (0.0 if _says_nothing(removed.less.taste) else left)
         found = cited(drops, limit, NOISE * float(np.abs(shown.scores).max()))
         places = np.array([removed.place for removed in removals], np.int64)
         return Citations(np.where(found.places >= 0, places[found.places], NOBODY), found.drops)
@@ -231,7 +234,7 @@ class TwoStage(Model):
         return lists
 
     def _candidates(self, taste: Taste, exclude: Positions | None) -> tuple[Candidates, Scores]:
-        evidence = self.read(taste)
+        (evidence,) = self.read(taste)
         barred = _NOTHING if exclude is None else np.unique(exclude)
         found = candidates(self.corpus, evidence, self.config.depth, barred)
         return found, features(self.corpus, evidence, found.items)

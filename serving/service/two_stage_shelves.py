@@ -29,25 +29,29 @@ def upcoming(model: TwoStage, asked: Asked) -> Picks:
 
 
 def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
-    evidence = model.read(asked.taste)
+    evidence, before_current = model.read(asked.taste, asked.known.before_current)
     best = model.propose(evidence, asked.pool, barred)
     items, scores, chances = asked.chosen(best.items, best.scores)
     place_of = {item: place for place, item in enumerate(best.items.tolist())}
     places = [place_of[item] for item in items.tolist()]
     sources = tuple([best.sources[place] for place in places])
-    return Picks(items, scores, sources, _cites(model, evidence, asked, best[np.array(places, np.int64)]), chances)
+    cites = _cites(model, evidence, before_current, asked, best[np.array(places, np.int64)])
+    return Picks(items, scores, sources, cites, chances)
 
 
-def _cites(model: TwoStage, evidence: Evidence, asked: Asked, shown: Scored) -> tuple[tuple[int, ...], ...]:
+def _cites(
+    model: TwoStage, evidence: Evidence, before_current: Evidence, asked: Asked, shown: Scored
+) -> tuple[tuple[int, ...], ...]:
     """Plays whose removal, computed again, lowers the item's score. Without the current one the last but one is."""
     known = asked.known
-    removals = [
-        Removed(place, known.taste.without(place, float(known.plays[place])), of)
+    suspects = [
+        (place, of)
         for place, of in model.suspects(known.taste, shown.items, known.plays)
         if place != known.current_place and known.taste.tracks[place] != known.taste.current
     ]
+    removals = model.removals(evidence, suspects, known.plays)
     if known.taste.current is not None:
-        removals.insert(0, Removed(CURRENT, known.before_current, np.arange(len(shown.items))))
+        removals.insert(0, Removed(CURRENT, before_current, np.arange(len(shown.items))))
     found = model.cite(evidence, shown, removals, CITED)
     return tuple(tuple(place for place in row if place != NOBODY) for row in found.places.tolist())
 

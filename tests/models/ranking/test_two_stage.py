@@ -77,10 +77,10 @@ def test_many_answers_are_the_single_answers(model: TwoStage, history: Interacti
 
 def test_every_candidate_names_the_source_that_proposed_it(model: TwoStage, history: Interactions) -> None:
     taste = taste_of(history, 6)
-    found = model.propose(model.read(taste), TRACKS, np.empty(0, np.int64))
+    found = model.propose(*model.read(taste), TRACKS, np.empty(0, np.int64))
     assert set(found.sources) <= set(SOURCES)
     assert "repeat" in found.sources
-    unheard = model.propose(model.read(taste), TRACKS, taste.tracks)
+    unheard = model.propose(*model.read(taste), TRACKS, taste.tracks)
     assert len(unheard.sources)
     assert "repeat" not in unheard.sources
     assert not set(unheard.items.tolist()) & set(taste.tracks.tolist())
@@ -153,7 +153,7 @@ def test_what_comes_after_a_moment_changes_neither_candidates_nor_features(histo
     rows = []
     for told in (plays, later):
         corpus = corpus_before(told, moment_s, TRACKS, CONFIG)
-        read = TwoStage(CONFIG, corpus, Forest.__new__(Forest)).read(taste_at(told, at, CONFIG))
+        (read,) = TwoStage(CONFIG, corpus, Forest.__new__(Forest)).read(taste_at(told, at, CONFIG))
         rows.append(features(corpus, read, np.arange(TRACKS)))
     np.testing.assert_array_equal(rows[0], rows[1])
 
