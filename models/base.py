@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, NewType, Self
+from typing import ClassVar, NewType, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -155,10 +155,15 @@ class Recent:
             return self
         place = int(places[-1])
         session = self.session - (place >= len(self.tracks) - self.session)
-        return Recent(np.delete(self.tracks, place), np.delete(self.ago_s, place), session)
+        return Recent(_without(self.tracks, place), _without(self.ago_s, place), session)
 
 
 _NO_PLAYS = Recent.none()
+_Number = TypeVar("_Number", bound=np.generic)
+
+
+def _without(array: npt.NDArray[_Number], place: int) -> npt.NDArray[_Number]:
+    return np.concatenate((array[:place], array[place + 1 :]))
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ class Taste:
             weights = self.weights.copy()
             weights[place] = left
             return Taste(self.tracks, weights, current, recent)
-        return Taste(np.delete(self.tracks, place), np.delete(self.weights, place), current, recent)
+        return Taste(_without(self.tracks, place), _without(self.weights, place), current, recent)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Forest:
             _called(
                 "PredictForMat",
                 self._handle,
-                given.ctypes.data_as(ctypes.c_void_p),
+                ctypes.c_void_p(given.ctypes.data),
                 _FLOAT32,
                 ctypes.c_int32(len(given)),
                 ctypes.c_int32(self.columns),
@@ -54,7 +54,7 @@ class Forest:
                 _ALL,
                 f"num_threads={threads}".encode(),
                 ctypes.byref(length),
-                answer.ctypes.data_as(ctypes.c_void_p),
+                ctypes.c_void_p(answer.ctypes.data),
             )
         return answer
 
