@@ -15,13 +15,13 @@ from models.ranking.sparse import Named, among, starts_of_runs
 SOURCES = ("repeat", "transitions", "sessions", "als", "near", "popularity")  # a track's is that which ranks it highest
 REPEAT, TRANSITIONS, SESSIONS, ALS, NEAR, POPULARITY = range(len(SOURCES))
 
-_RANK_BITS, _SOURCE_BITS = 30, 3
 Proposals = tuple[Positions, Positions, Positions]  # tracks, who proposes each, and its rank there
 
+_RANK_BITS, _SOURCE_BITS = 30, 3  # of a packed key
 _OF_OWN = np.full(len(Own), REPEAT, np.int64)
 _OF_SESSION = np.full(len(Said), SESSIONS, np.int64)
 _OF_SESSION[[Said.FOLLOWS, Said.FOLLOWS_BOTH]] = TRANSITIONS
-_OF_SESSION[[Said.NEAR]] = NEAR
+_OF_SESSION[Said.NEAR] = NEAR
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positio
         proposals.append(_in_order(ALS, corpus.als.index.best(evidence.vector, depth.als, barred).items))
     tracks, sources, ranks = (np.concatenate(parts) for parts in zip(*proposals, strict=True))
     keys = (tracks << _RANK_BITS | ranks) << _SOURCE_BITS | sources
-    keys.sort()
+    keys.sort()  # by track, and of a track the source that ranks it highest first
     tracks = keys >> (_RANK_BITS + _SOURCE_BITS)
     first = starts_of_runs(tracks)
     return Candidates(tracks[first], keys[first] & ((1 << _SOURCE_BITS) - 1))

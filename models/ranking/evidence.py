@@ -167,13 +167,14 @@ class Evidence:
 
     @classmethod
     def read(cls, corpus: Corpus, tastes: Sequence[Taste], like: Evidence | None = None) -> list[Self]:
-        """Of these tastes. Those with the same session share what it says, also with what they are `like`."""
-        plays = {taste_session.tobytes(): taste_session for taste_session in map(session_of, tastes)}
+        """Of these tastes; those with one session share what it says, with what they are `like` too."""
+        plays = [session_of(taste) for taste in tastes]
         known = {like.session.plays.tobytes(): like.session} if like else {}
-        fresh = [session for name, session in plays.items() if name not in known]
-        known |= {session.plays.tobytes(): session for session in OfSession.read(corpus, fresh)}
+        fresh = {name: one for one in plays if (name := one.tobytes()) not in known}
+        known.update(zip(fresh, OfSession.read(corpus, list(fresh.values())), strict=True))
         return [
-            cls(corpus.tracks, taste, known[session_of(taste).tobytes()], corpus.als.fold_in(taste)) for taste in tastes
+            cls(corpus.tracks, taste, known[one.tobytes()], corpus.als.fold_in(taste))
+            for taste, one in zip(tastes, plays, strict=True)
         ]
 
     @cached_property

@@ -14,8 +14,8 @@ from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Positions
 
-_PLACE_BITS = 20
 UNRANKED = 999.0  # the rank of a track that a source does not name
+_PLACE_BITS = 20  # of a packed key: more entries than any moment has
 
 
 class Term(NamedTuple):

@@ -12,7 +12,7 @@ from models.base import Interactions, ModelBroken, Sequences, Taste
 from models.learners import learner
 from models.ranking.candidates import SOURCES
 from models.ranking.counting import Plays
-from models.ranking.features import NAMES, features
+from models.ranking.features import NAMES, features, features_less
 from models.ranking.forest import Forest
 from models.ranking.pseudo import corpus_before, moments_between, pseudo_impressions, taste_at
 from models.ranking.training import TooLittleHistory, fit_two_stage
@@ -96,6 +96,21 @@ def test_every_cited_play_lowers_the_score_when_taken_back(
     found = model.explain(taste, items, plays)
     assert (found.places >= 0).any()
     assert_citations_hold(model, taste, items, plays, found.places, found.drops)
+
+
+@pytest.mark.parametrize("listener", [2, 11])
+def test_rows_less_a_play_are_the_rows_of_the_taste_without_it(
+    model: TwoStage, history: Interactions, listener: int
+) -> None:
+    taste, items = taste_of(history, listener), np.arange(TRACKS)
+    (evidence,) = model.read(taste)
+    rows = features(model.corpus, evidence, items)
+    for place in range(len(taste.tracks)):
+        without = taste.without(place, 1.0)
+        (less,), (afresh,) = model.read(without, like=evidence), model.read(without)
+        for some in (items, np.setdiff1d(items, taste.tracks)):
+            after = features_less(model.corpus, evidence, rows[some], less, some)
+            np.testing.assert_allclose(after, features(model.corpus, afresh, some), rtol=1e-6, atol=1e-6)
 
 
 def test_the_same_plays_and_seed_give_the_same_bytes_and_they_load(
