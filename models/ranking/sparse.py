@@ -71,7 +71,7 @@ class Named:
     @cached_property
     def totals(self) -> Floats:
         """The sum of all scores of each source [sources]."""
-        return np.bincount(self.source_of, self.scores, self.sources)
+        return np.bincount(self.source_of, self.scores, self.sources).astype(np.float64)
 
     def count(self, source: int) -> int:
         """How many tracks a source names."""

@@ -71,5 +71,6 @@ def trial(plays: Plays, split_s: float, tracks: int, config: TwoStageConfig) -> 
 
 
 def _followers(corpus: Corpus, taste: Taste) -> Positions:
-    found = corpus.follows.row(int(taste.recent.tracks[-1])).best(K, np.empty(0, np.int64))
+    items, times = corpus.follows.row(int(taste.recent.tracks[-1]))
+    found = items[np.argsort(-times, kind="stable")[:K]].astype(np.int64)
     return np.concatenate([found, np.setdiff1d(corpus.popular[:K], found, assume_unique=True)])[:K]

@@ -77,10 +77,11 @@ def test_many_answers_are_the_single_answers(model: TwoStage, history: Interacti
 
 def test_every_candidate_names_the_source_that_proposed_it(model: TwoStage, history: Interactions) -> None:
     taste = taste_of(history, 6)
-    found = model.propose(*model.read(taste), TRACKS, np.empty(0, np.int64))
+    (evidence,) = model.read(taste)
+    found = model.propose(evidence, TRACKS, np.empty(0, np.int64))
     assert set(found.sources) <= set(SOURCES)
     assert "repeat" in found.sources
-    unheard = model.propose(*model.read(taste), TRACKS, taste.tracks)
+    unheard = model.propose(evidence, TRACKS, taste.tracks)
     assert len(unheard.sources)
     assert "repeat" not in unheard.sources
     assert not set(unheard.items.tolist()) & set(taste.tracks.tolist())
