@@ -147,6 +147,20 @@ class RowsContract:
         assert rows.version_of("t", "ada") is None
         assert rows.put("t", "ada", b"new", version=1)
 
+    @pytest.mark.parametrize("version", [0, 9, 2**53 - 1])
+    def test_a_row_is_deleted_at_the_version_that_was_read_and_at_no_other(self, rows: Rows, version: int) -> None:
+        rows.put("t", "ada", b"value", version=version)
+        rows.put("t", "bob", b"value", version=version)
+        assert not rows.delete_at("t", "ada", version=8)
+        assert rows.get("t", "ada") == b"value"
+        assert rows.delete_at("t", "ada", version=version)
+        assert not rows.delete_at("t", "ada", version=version)
+        assert dict(rows.scan("t")) == {"bob": b"value"}
+
+    def test_a_row_that_is_not_there_is_deleted_at_no_version(self, rows: Rows) -> None:
+        assert not rows.delete_at("t", "nobody", version=0)
+        assert rows.put("t", "nobody", b"new", version=1)
+
     def test_a_scan_gives_one_prefix_in_byte_order(self, rows: Rows) -> None:
         for key in ("b", "a/\U0001f3b5", "a/\uffff", "a/é", "a/z", "a", "a/", "a0"):
             rows.put("t", key, key.encode(), version=1)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from streaming.folds.taste import TasteFold
 from streaming.mover import Mover, Told
 from streaming.settling import LOOK_EVERY, Settler
@@ -82,6 +84,30 @@ def test_erasing_everything_deletes_both_bases() -> None:
     Tastes(rows).publish({"ada": TasteBase(offsets={PLAYS_PLACE: 3})}, version=1)
     tell(rows, [erasure()], place=ERASURES_PLACE)
     assert (rows.get(BASE, "ada"), rows.get(SETTLED, "ada"), counted(rows)) == (None, None, 0)
+
+
+class PublishedBetween(MemoryRows):
+    """Rows in which the batch publishes these bases of ada, one each time that somebody has looked at the one before."""
+
+    def __init__(self, *bases: TasteBase) -> None:
+        super().__init__()
+        self._bases = list(bases)
+
+    def get(self, table: str, key: str) -> bytes | None:
+        found = super().get(table, key)
+        if table == BASE and self._bases:
+            version = (self.version_of(BASE, key) or 0) + 1
+            Tastes(self).publish({key: self._bases.pop(0)}, version=version)
+        return found
+
+
+@pytest.mark.parametrize("more", [1, 2])
+def test_a_base_that_knows_of_the_erasure_stays_though_it_came_while_the_one_before_was_looked_at(more: int) -> None:
+    ignorant, knowing = TasteBase(offsets={PLAYS_PLACE: 3}), TasteBase(offsets={PLAYS_PLACE: 3, ERASURES_PLACE: 0})
+    rows = PublishedBetween(*[ignorant] * (more - 1), knowing)
+    Tastes(rows).publish({"ada": ignorant}, version=1)
+    Tastes(rows).forget("ada", ERASURES_PLACE, 0)
+    assert Tastes(rows).base("ada", settled=False) == knowing
 
 
 def test_a_play_taken_back_before_a_tail_was_settled_does_not_return() -> None:

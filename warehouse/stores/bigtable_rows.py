@@ -108,6 +108,12 @@ class BigtableRows:
         while some := list(islice(whole, _ROWS_AT_ONCE)):
             self._mutate(checked_table(table), "delete rows", some)
 
+    def delete_at(self, table: str, key: str, *, version: int) -> bool:
+        """Remove the row where it is still at that version; False, and nothing removed, where it is not."""
+        from google.cloud.bigtable.data import DeleteAllFromRow
+
+        return self._compared(table, checked_key(key), _at(checked_version(version)), then=[DeleteAllFromRow()])
+
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Every row whose key begins with `prefix`, in key order (by UTF-8 bytes), as they stream in."""
         from google.api_core.exceptions import NotFound

@@ -57,6 +57,15 @@ class MemoryRows:
         for key in keys:
             self._rows.pop((checked_table(table), checked_key(key)), None)
 
+    def delete_at(self, table: str, key: str, *, version: int) -> bool:
+        place = (checked_table(table), checked_key(key))
+        with self._turn:
+            there = self._rows.get(place)
+            if there is None or there[0] != checked_version(version):
+                return False
+            del self._rows[place]
+        return True
+
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         places = sorted(place for place in self._rows if place[0] == table and place[1].startswith(prefix.encode()))
         return ((key.decode(), self._rows[table, key][1]) for _, key in places)

@@ -48,6 +48,9 @@ class Rows(Protocol):
     def delete(self, table: str, keys: Iterable[str]) -> None:
         """Remove those rows; absent ones are no error."""
 
+    def delete_at(self, table: str, key: str, *, version: int) -> bool:
+        """Remove the row where it is still at that version; False, and nothing removed, where it is not."""
+
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Every row whose key begins with `prefix`, in key order (by UTF-8 bytes)."""
 

@@ -36,6 +36,7 @@ WHERE excluded.version > rows.version
 _MOVE_FIRST = _PUT.replace("excluded.version > rows.version", "rows.version = 0")
 _MOVE = "UPDATE rows SET version = ?, value = ? WHERE table_name = ? AND key = ? AND version = ?"
 _DELETE = "DELETE FROM rows WHERE table_name = ? AND key = ?"
+_DELETE_AT = f"{_DELETE} AND version = ?"
 _PAGE = "SELECT key, value FROM rows WHERE table_name = ? AND key > ? AND key < ? ORDER BY key LIMIT ?"
 _FIRST_PAGE = _PAGE.replace("key > ?", "key >= ?")
 _BATCH_ROWS = 1_000  # a transaction's size: others that write wait for a few milliseconds
@@ -104,6 +105,12 @@ class SqliteRows:
         while some := list(islice(places, _BATCH_ROWS)):
             with self._file.writing("delete rows") as connection:
                 connection.executemany(_DELETE, some)
+
+    def delete_at(self, table: str, key: str, *, version: int) -> bool:
+        """Remove the row where it is still at that version; False, and nothing removed, where it is not."""
+        row = (checked_table(table), checked_key(key), checked_version(version))
+        with self._file.writing("delete a row") as connection:
+            return connection.execute(_DELETE_AT, row).rowcount == 1
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Every row whose key begins with `prefix`, in key order (by UTF-8 bytes), read a page at a time."""

@@ -92,11 +92,21 @@ class Tastes:
         return self._rows.put_many(BASE, encoded, version=version)
 
     def forget(self, listener_id: str, place: str, offset: int) -> None:
-        """Delete the bases that know nothing of the record at `offset` of `place`, an erasure of everything."""
+        """Delete the bases that know nothing of the record at `offset` of `place`, an erasure of everything.
+
+        One that is published meanwhile is looked at anew, and stays where it knows of the erasure.
+        """
         for table in (BASE, SETTLED):
-            found = self._rows.get(table, listener_id)
-            if found is not None and _row(table, listener_id, found, _COUNTED).offsets.get(place, -1) < offset:
-                self._rows.delete(table, [listener_id])
+            while (version := self._ignorant(table, listener_id, place, offset)) is not None:
+                self._rows.delete_at(table, listener_id, version=version)
+
+    def _ignorant(self, table: str, listener_id: str, place: str, offset: int) -> int | None:
+        """The version of a base that knows nothing of that record; None where there is no such base."""
+        version = self._rows.version_of(table, listener_id)  # before the base itself: a later one is not deleted
+        found = None if version is None else self._rows.get(table, listener_id)
+        if found is None or _row(table, listener_id, found, _COUNTED).offsets.get(place, -1) >= offset:
+            return None
+        return version
 
 
 def put_names(rows: Rows, names: Mapping[str, str]) -> None:

@@ -59,6 +59,14 @@ if #fresh > 0 then
 end
 return refused
 """
+_DELETE_AT = """
+if server.call('GETRANGE', KEYS[1], 0, 7) ~= ARGV[1] then
+  return 0
+end
+server.call('UNLINK', KEYS[1])
+server.call('ZREM', KEYS[2], ARGV[2])
+return 1
+"""
 _MOVE_SHA = hashlib.sha1(_MOVE.encode(), usedforsecurity=False).hexdigest()
 _VERSION_BYTES = 8
 _ANY = b"\xff" * _VERSION_BYTES
@@ -157,6 +165,12 @@ class ValkeyRows:
                 together.unlink(*(_place(table, key) for key in some))
                 together.zrem(table, *some)
                 _answered(together.execute(raise_on_error=False))
+
+    def delete_at(self, table: str, key: str, *, version: int) -> bool:
+        """Remove the row where it is still at that version; False, and nothing removed, where it is not."""
+        name, at = checked_key(key), checked_version(version).to_bytes(_VERSION_BYTES)
+        with self._asking(table, "delete a row"):
+            return bool(self._client.eval(_DELETE_AT, 2, _place(table, name), table, at, name))
 
     def scan(self, table: str, prefix: str = "") -> Iterator[tuple[str, bytes]]:
         """Every row whose key begins with `prefix`, in key order (by UTF-8 bytes), read a page at a time."""
