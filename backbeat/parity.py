@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
+from deltalake.exceptions import CommitFailedError
 
 from backbeat.output import FAILED, BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
@@ -26,7 +27,7 @@ from streaming.standing import behind, last_told
 from warehouse.parity import Account, Comparison, stream_account
 from warehouse.stores.cut import CUT_TOPICS, NO_TRACKS, Cut, CutRefused, cut
 from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, land, landed_offsets
+from warehouse.stores.landing import LANDINGS, Landing, land, landed_offsets
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import Log
 from warehouse.stores.memory_rows import MemoryRows
@@ -36,7 +37,7 @@ from warehouse.tables import RAW_PLAYS
 from warehouse.tail import topic_partition
 
 TRIES = 5  # at reading the live rows while nothing is told
-PATIENCE_SECONDS = 60.0  # for the rows to have seen what was told
+PATIENCE_SECONDS = 60.0  # for the rows to have seen what was told, and for others that land
 _WAIT_SECONDS = 0.2
 Accounts = dict[str, Account]
 Flag = Annotated[bool, Parameter(negative=())]
@@ -118,14 +119,32 @@ def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> Told:
         stream, ends = _still(rows, log)
         known = published_from(lake, rows)
     with LakeLock(settings.home.lock, "land for a comparison"):
-        for landing in LANDINGS:
-            land(lake, log, landing)
+        bring_in(lake, log)
     tracks = NO_TRACKS if known.tracks_version is None else known.tracks_version
     made = cut(lake, log, ends, folder, imports=known.imports, tracks=tracks)
     remarks = []
     if left := known.imports_since:
         remarks.append(f"Left out, as the rows do not know of them before the next `backbeat run`: {left} imports.")
     return Told(stream, made, remarks)
+
+
+def bring_in(lake: Lake, log: Log, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+    """Land all of the log beside whoever lands it too. Raises `CommandFailed` where others are faster for so long."""
+    deadline = time.monotonic() + patience_seconds
+    for landing in LANDINGS:
+        while not _landed(lake, log, landing, deadline):
+            pass
+
+
+def _landed(lake: Lake, log: Log, landing: Landing, deadline: float) -> bool:
+    try:
+        land(lake, log, landing)
+    except CommitFailedError as error:
+        if time.monotonic() > deadline:
+            found = f"others that do were always faster: {error}"
+            raise CommandFailed(f"could not land {landing.topic.name}: {found}; try again, or use --at") from error
+        return False
+    return True
 
 
 def _still(rows: Rows, log: Log) -> tuple[Accounts, dict[str, int]]:

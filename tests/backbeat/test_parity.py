@@ -5,23 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from deltalake.exceptions import CommitFailedError
 
 from backbeat.cli import main
+from backbeat.output import CommandFailed
+from backbeat.parity import bring_in
 from streaming.embedded import EmbeddedStream
 from streaming.standing import behind, last_told
 from tests.streaming.tastes import erasure, play
 from warehouse.events import ERASURES, PLAYS
 from warehouse.stores.cut import CUT_TOPICS
 from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, land
+from warehouse.stores.landing import LAND_TRIES, LANDINGS, land
 from warehouse.stores.log import partition_of
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.stores.tastes import Tastes
+from warehouse.tables import RAW_PLAYS
 from warehouse.tail import topic_partition
 from warehouse.workers import LAST, LEDGER, LastLedger
 
@@ -108,6 +114,36 @@ def test_parity_at_offsets_that_are_none_is_refused(run: Run, at: str, complaint
 
 def test_parity_now_takes_no_offsets(run: Run) -> None:
     assert run("parity", "--now", "--at", "{}")[0] == 2
+
+
+@dataclass(frozen=True)
+class BusyLake(Lake):
+    """A lake where others are faster for so many commits."""
+
+    left: list[None]
+
+    def append(self, *arguments: Any, **more: Any) -> None:
+        if self.left:
+            self.left.pop()
+            raise CommitFailedError("overtaken")
+        super().append(*arguments, **more)
+
+
+def test_landing_for_a_comparison_goes_on_where_others_are_faster_for_a_while(home: Path) -> None:
+    lake = BusyLake(str(home / "lake"), [None] * (LAND_TRIES + 1))
+    with closing(SqliteLog(home / "log.db")) as log:
+        bring_in(lake, log)
+    assert (lake.left, lake.count(RAW_PLAYS)) == ([], 2)
+
+
+def test_where_others_are_always_faster_that_is_said_in_one_line(home: Path) -> None:
+    lake = BusyLake(str(home / "lake"), [None] * 1_000)
+    with (
+        closing(SqliteLog(home / "log.db")) as log,
+        pytest.raises(CommandFailed, match=r"could not land playback.play.v1: .* always faster: overtaken; try again"),
+    ):
+        bring_in(lake, log, patience_seconds=0)
+    assert lake.count(RAW_PLAYS) == 1
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ own and before the rows: whatever has landed has its dead letters beside it.
 from __future__ import annotations
 
 import base64
+import random
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -45,6 +47,7 @@ from warehouse.tail import topic_partition
 
 EVENTS_A_COMMIT = 200_000  # they are in memory while they land
 LAND_TRIES = 5
+LAND_WAIT_SECONDS = 0.05  # at most, before the second try; each later one may wait twice as long
 MAX_CONTENT_BYTES = 256 << 10  # of a dead letter; no event is as large
 MAX_REASON_CHARACTERS = 1_000
 _Made = TypeVar("_Made")
@@ -158,10 +161,14 @@ def without_repeats(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str
 
 
 def _persistently(once: Callable[[], _Made]) -> _Made:
-    """A commit that another overtook is not tried again as it is: what has landed by now is left out of it first."""
-    for _ in range(LAND_TRIES - 1):
+    """A commit that another overtook is not tried again as it is: what has landed by now is left out of it first.
+
+    Those who overtake one another wait for times of their own, so that they do not meet again.
+    """
+    for attempt in range(LAND_TRIES - 1):
         with suppress(CommitFailedError):
             return once()
+        time.sleep(random.uniform(0, LAND_WAIT_SECONDS * 2**attempt))  # noqa: S311  # chance, and no secret
     return once()
 
 
