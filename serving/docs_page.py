@@ -30,7 +30,7 @@ PROBLEMS = {
     "unsupported-media-type": "A body is JSON, and its Content-Type says so.",
     "misdirected-request": "No secret is set, and the Host header is not a name of this machine.",
     "log-unavailable": "The event log did not say yes in time. Send it again after Retry-After: it counts once.",
-    "rows-unavailable": "The rows store is away. Ask again after Retry-After.",
+    "rows-unavailable": "The rows store is away, or a row is broken and named. Ask again after Retry-After.",
     "internal-server-error": "A failure of our own, which was logged.",
 }
 

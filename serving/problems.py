@@ -12,7 +12,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from warehouse.stores.log import EventRefused, LogUnavailable
-from warehouse.stores.rows import RowsUnavailable
+from warehouse.stores.rows import RowBroken, RowsUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"
@@ -60,10 +60,12 @@ def invalid(*faults: Fault) -> Refused:
 
 def unavailable(what: str, then: str) -> Refused:
     """A 503 that asks to come back, and says what is safe to do `then`."""
-    detail = f"The {what} does not answer. {then}"
-    return Refused(
-        HTTPStatus.SERVICE_UNAVAILABLE, f"{what}-unavailable", detail, headers={"Retry-After": RETRY_SECONDS}
-    )
+    return _come_back(what, f"The {what} does not answer. {then}")
+
+
+def _come_back(what: str, detail: str) -> Refused:
+    headers = {"Retry-After": RETRY_SECONDS}
+    return Refused(HTTPStatus.SERVICE_UNAVAILABLE, f"{what}-unavailable", detail, headers=headers)
 
 
 def _type(name: str) -> str:
@@ -128,6 +130,8 @@ def handlers(rows_failed: Callable[[], object]) -> Any:  # Litestar types a hand
     def rows_away(_: Request[Any, Any, Any], error: RowsUnavailable) -> Response[bytes]:
         _log.error("rows: %s", error)
         rows_failed()
+        if isinstance(error, RowBroken):
+            return answered(_come_back("rows", f"{error}."))
         return answered(unavailable("rows", "Nothing was changed; try again."))
 
     return {

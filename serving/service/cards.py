@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from warehouse.stores.rows import Rows
-from warehouse.stores.tastes import broken
+from warehouse.stores.rows import Rows, decoded
+from warehouse.stores.tastes import BATCH_MENDS
 from warehouse.taste import CATALOG, TrackCard
 
 KEPT = 200_000
-_decode = msgspec.msgpack.Decoder(TrackCard).decode
+_DECODER = msgspec.msgpack.Decoder(TrackCard)
 
 
 class Cards:
@@ -28,7 +28,8 @@ class Cards:
         found = {track: kept[track] for track in wanted if track in kept}
         if len(found) < len(wanted):
             missing = [track for track in wanted if track not in found]
-            read = {track: _card(track, row) for track, row in self._rows.get_many(CATALOG, missing).items()}
+            rows = self._rows.get_many(CATALOG, missing)
+            read = {track: decoded(CATALOG, track, row, _DECODER, BATCH_MENDS) for track, row in rows.items()}
             found.update(read)
             self._keep(read)
         return found
@@ -51,10 +52,3 @@ class Cards:
         if len(self._kept) + len(read) > KEPT:
             self._kept = {}
         self._kept.update(read)
-
-
-def _card(track: str, row: bytes) -> TrackCard:
-    try:
-        return _decode(row)
-    except msgspec.DecodeError as error:
-        raise broken(CATALOG, track, error) from error

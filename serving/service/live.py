@@ -15,15 +15,15 @@ from serving.service.accepts import Accepts
 from serving.service.ports import Clock, DeadLetters, WatchedStream
 from warehouse.delays import added, percentile
 from warehouse.stores.log import LogUnavailable
-from warehouse.stores.rows import Rows, RowsUnavailable
+from warehouse.stores.rows import Rows, RowsUnavailable, decoded
 from warehouse.workers import ALIVE_MS, LAST, LEDGER, WORKERS, LastLedger, WorkerStatus, furthest, lag
 
 KEPT_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # after which an answer tells what was known before
 BEHIND_MS = 5_000  # a delay that is worth a word
 REMEMBERED_MS = 60_000  # how long a worker that is gone is shown beside others that do its work
-_decode_status = msgspec.msgpack.Decoder(WorkerStatus).decode
-_decode_ledger = msgspec.msgpack.Decoder(LastLedger).decode
+_STATUS = msgspec.msgpack.Decoder(WorkerStatus)
+_LEDGER = msgspec.msgpack.Decoder(LastLedger)
 
 
 class Live:
@@ -91,13 +91,14 @@ class Live:
     def _statuses(self) -> list[WorkerStatus]:
         if self._stream.folds:
             return [self._accepts.status()]
-        return [_decode_status(value) for _, value in self._rows.scan(WORKERS)]
+        mend = "its worker writes it anew within a second, if it lives"
+        return [decoded(WORKERS, key, row, _STATUS, mend) for key, row in self._rows.scan(WORKERS)]
 
     def _ledger(self) -> LedgerAnswer | None:
         found = self._rows.get(LEDGER, LAST)
         if found is None:
             return None
-        last = _decode_ledger(found)
+        last = decoded(LEDGER, LAST, found, _LEDGER, "`backbeat ledger` writes it anew")
         return LedgerAnswer(last.at_ms, last.days, last.accepted, last.counted, last.difference)
 
     def _composed(

@@ -10,10 +10,10 @@ from serving.answers import ImpressionAnswer, OutcomesAnswer, SlotAnswer
 from serving.service.cards import Cards
 from serving.service.ports import Clock
 from warehouse.outcomes import OUTCOMES, ImpressionOutcome, Outcome, OutcomesRow, outcomes_at
-from warehouse.stores.rows import Rows
+from warehouse.stores.rows import STREAM_MENDS, Rows, decoded
 from warehouse.taste import TrackCard
 
-_decode = msgspec.msgpack.Decoder(OutcomesRow).decode
+_DECODER = msgspec.msgpack.Decoder(OutcomesRow)
 
 
 class Outcomes:
@@ -26,12 +26,15 @@ class Outcomes:
 
     def of(self, listener_id: str, limit: int) -> OutcomesAnswer:
         """The newest impressions first, as of now. Raises `RowsUnavailable`."""
-        found = self._rows.get(OUTCOMES, listener_id)
-        row = OutcomesRow() if found is None else _decode(found)
+        row = self._row(listener_id)
         cards = self._cards.of(row.names())
         own_names = {name: card.track_id for name, card in cards.items()}
         newest = outcomes_at(row, self._clock(), own_names)[:limit]
         return OutcomesAnswer(listener_id, tuple(_impression(shown, cards) for shown in newest))
+
+    def _row(self, listener_id: str) -> OutcomesRow:
+        found = self._rows.get(OUTCOMES, listener_id)
+        return OutcomesRow() if found is None else decoded(OUTCOMES, listener_id, found, _DECODER, STREAM_MENDS)
 
 
 def _impression(found: ImpressionOutcome, cards: Mapping[str, TrackCard]) -> ImpressionAnswer:

@@ -14,13 +14,13 @@ from serving.service.cards import Cards
 from serving.service.ports import Clock
 from warehouse.events import PLAYS
 from warehouse.rules.quantity import HOUR_MS
-from warehouse.stores.rows import Rows
+from warehouse.stores.rows import STREAM_MENDS, Rows, decoded
 from warehouse.trending import TRENDING, Bounds, HourCounts, by_own_name, hours_until, merged, most_played, row_key
 
 NAMES = 1_000  # names of tracks that are looked at: the most played
 LOOK_SECONDS = 1.0  # how long an answer may be behind the rows
 KEPT = 500  # answers of the last moments, by country and hours
-_decode = msgspec.msgpack.Decoder(HourCounts).decode
+_DECODER = msgspec.msgpack.Decoder(HourCounts)
 
 
 class Window(NamedTuple):
@@ -75,7 +75,8 @@ class Trending:
     def _read(self, country: str, hours: int) -> Window:
         wanted = hours_until(self._clock(), hours)
         places = {row_key(hour, country, part): hour for hour in wanted for part in range(PLAYS.partitions)}
-        found = {key: _decode(row) for key, row in self._rows.get_many(TRENDING, places).items()}
+        rows = self._rows.get_many(TRENDING, places)
+        found = {key: decoded(TRENDING, key, row, _DECODER, STREAM_MENDS) for key, row in rows.items()}
         trend = merged([row for key, row in found.items() if row.hour == places[key]], NAMES)
         tracks = by_own_name(trend.tracks, self._cards.own_names(trend.tracks))
         return Window(wanted.start * HOUR_MS, trend.newest_ms, trend.plays, tuple(most_played(tracks, NAMES)))

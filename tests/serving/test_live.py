@@ -127,6 +127,12 @@ def test_a_worker_that_another_has_replaced_is_shown_for_a_while_and_counts_for_
     assert stage.answer().problems == ()
 
 
+def test_a_broken_row_of_a_worker_is_named_among_the_problems(stage: Stage) -> None:
+    stage.rows.put(WORKERS, "taste/1", b"\xc1", version=1)
+    (problem,) = stage.answer().problems
+    assert problem.startswith("row 'taste/1' of stream.workers is broken: ")
+
+
 def test_what_is_worth_a_look_is_said_in_words(stage: Stage) -> None:
     stage.says("taste", delay_ms=BEHIND_MS)
     stage.letters.count = 2

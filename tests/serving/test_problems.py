@@ -4,8 +4,13 @@ import msgspec
 import pytest
 
 from serving.docs_page import PROBLEMS
-from tests.serving.house import House, track
+from tests.serving.house import NOW_MS, House, track
+from warehouse.outcomes import OUTCOMES
+from warehouse.rules.quantity import HOUR_MS
 from warehouse.stores.rows import RowsUnavailable
+from warehouse.tables import EVERYWHERE
+from warehouse.taste import TAIL
+from warehouse.trending import TRENDING, row_key
 
 JSON = {"Content-Type": "application/json"}
 
@@ -70,6 +75,22 @@ def test_rows_that_are_away_are_a_503_and_are_counted(house: House) -> None:
     assert answer.json()["type"] == "/docs#problem-rows-unavailable"
     assert house.client.get("/readyz").json()["ready"] is False
     assert "backbeat_rows_errors_total 1.0" in house.client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "path"),
+    [
+        (TAIL, "ada", "/v1/listeners/ada/taste"),
+        (OUTCOMES, "ada", "/v1/listeners/ada/outcomes"),
+        (TRENDING, row_key(NOW_MS // HOUR_MS, EVERYWHERE, 0), "/v1/trending"),
+    ],
+)
+def test_a_broken_row_is_a_503_that_names_it(house: House, table: str, key: str, path: str) -> None:
+    house.rows.put(table, key, b"\xc1", version=1)
+    answer = house.client.get(path)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["type"] == "/docs#problem-rows-unavailable"
+    assert answer.json()["detail"].startswith(f"row '{key}' of {table} is broken: ")
 
 
 def test_an_id_may_hold_slashes_colons_and_any_letter(house: House) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+Stored = TypeVar("Stored")
 
 
 class Move(NamedTuple):
@@ -62,10 +66,26 @@ class RowsUnavailable(Exception):
     """The store did not answer; says which one, where, and what it was asked."""
 
 
+class RowBroken(RowsUnavailable):
+    """The bytes of a row cannot be decoded; says which row it is, why, and how it comes right."""
+
+
 class RowRefused(ValueError):
     """A table, key, value or version is out of the port's bounds; says what was found and what was wanted."""
 
 
+def decoded(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[Stored], mend: str) -> Stored:
+    """The row of these bytes. Raises `RowBroken` where they are none: an answer without it would be wrong.
+
+    `mend` says how the row comes right.
+    """
+    try:
+        return decoder.decode(value)
+    except msgspec.DecodeError as error:
+        raise RowBroken(f"row {key!r} of {table} is broken: {error}; {mend}") from error
+
+
+STREAM_MENDS = "once it is deleted from the store, the stream begins it anew"
 MAX_KEY_CHARACTERS = 1_024
 MAX_VALUE_BYTES = 8 << 20
 _TABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,49}")

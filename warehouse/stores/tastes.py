@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
 from warehouse.offsets import records_seen
 from warehouse.reading import CurrentTaste, taste_now
-from warehouse.stores.rows import Move, Rows, RowsUnavailable
+from warehouse.stores.rows import Move, Rows, Stored, decoded
 from warehouse.taste import BASE, CATALOG, SETTLED, TAIL, Counted, Tailed, TasteBase, TasteTail, TrackCard, holds
-
-Stored = TypeVar("Stored")
 
 
 class StoredTaste(NamedTuple):
@@ -119,17 +117,8 @@ _BASE = msgspec.msgpack.Decoder(TasteBase)
 _TAIL = msgspec.msgpack.Decoder(TasteTail)
 _COUNTED = msgspec.msgpack.Decoder(Counted)
 _CARD = msgspec.msgpack.Decoder(TrackCard)
+BATCH_MENDS = "`backbeat run --reopen DAY`, with any day that has plays, writes bases and cards anew"
 
 
 def _row(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[Stored]) -> Stored:
-    """The row of these bytes. Raises `RowsUnavailable` where they are none: an answer without it would be wrong."""
-    try:
-        return decoder.decode(value)
-    except msgspec.DecodeError as error:
-        raise broken(table, key, error) from error
-
-
-def broken(table: str, key: str, error: Exception) -> RowsUnavailable:
-    """What is raised for a row that cannot be decoded: which, why, and how it comes right."""
-    mend = "`backbeat run --reopen DAY`, with any day that has plays, writes bases and cards anew"
-    return RowsUnavailable(f"row {key!r} of {table} is broken: {error}; {mend}")
+    return decoded(table, key, value, decoder, BATCH_MENDS)
