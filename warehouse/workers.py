@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from warehouse.rules.quantity import HOUR_MS
+
 WORKERS = "stream.workers"  # rows table: feature/worker -> WorkerStatus, msgpack
 LEDGER, LAST = "stream.ledger", "last"  # rows table and key -> LastLedger, msgpack
 ALIVE_MS = 5_000  # a worker that has said nothing for so long is taken for dead
+FORGOTTEN_MS = HOUR_MS  # after which a dead worker's row goes, where younger ones have done as much
 
 
 class WorkerStatus(msgspec.Struct, frozen=True):
@@ -53,6 +56,19 @@ def furthest(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
     for places in several:
         reached.update((place, offset) for place, offset in places.items() if offset > reached.get(place, -1))
     return reached
+
+
+def forgotten(statuses: Iterable[WorkerStatus], now_ms: int) -> list[WorkerStatus]:
+    """Workers long dead that have got no further than younger ones of their feature, at any place of the log."""
+    gone: list[WorkerStatus] = []
+    reached: dict[str, dict[str, int]] = {}
+    for status in sorted(statuses, key=lambda status: -status.at_ms):
+        younger = reached.get(status.feature)
+        together = furthest([younger or {}, status.places])
+        if together == younger and now_ms - status.at_ms >= FORGOTTEN_MS:
+            gone.append(status)
+        reached[status.feature] = together
+    return gone
 
 
 def lag(places: Mapping[str, int], ends: Mapping[str, int]) -> int:

@@ -16,7 +16,18 @@ from serving.service.ports import Clock, DeadLetters, WatchedStream
 from warehouse.delays import added, percentile
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import Rows, RowsUnavailable, decoded
-from warehouse.workers import ALIVE_MS, LAST, LEDGER, WORKERS, LastLedger, WorkerStatus, furthest, lag
+from warehouse.workers import (
+    ALIVE_MS,
+    LAST,
+    LEDGER,
+    WORKERS,
+    LastLedger,
+    WorkerStatus,
+    forgotten,
+    furthest,
+    lag,
+    worker_key,
+)
 
 KEPT_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # after which an answer tells what was known before
@@ -92,7 +103,11 @@ class Live:
         if self._stream.folds:
             return [self._accepts.status()]
         mend = "its worker writes it anew within a second, if it lives"
-        return [decoded(WORKERS, key, row, _STATUS, mend) for key, row in self._rows.scan(WORKERS)]
+        statuses = [decoded(WORKERS, key, row, _STATUS, mend) for key, row in self._rows.scan(WORKERS)]
+        for gone in forgotten(statuses, self._clock()):
+            self._rows.delete_at(WORKERS, worker_key(gone.feature, gone.worker), version=gone.at_ms)
+            statuses.remove(gone)
+        return statuses
 
     def _ledger(self) -> LedgerAnswer | None:
         found = self._rows.get(LEDGER, LAST)

@@ -26,7 +26,7 @@ from tests.serving.house import NOW_MS, House, Letters, track
 from warehouse.events import PLAYS, Event, Topic
 from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import RowsUnavailable
-from warehouse.workers import ALIVE_MS, LAST, LEDGER, WORKERS, LastLedger, WorkerStatus, worker_key
+from warehouse.workers import ALIVE_MS, FORGOTTEN_MS, LAST, LEDGER, WORKERS, LastLedger, WorkerStatus, worker_key
 
 PLACE = "playback.play.v1/0"
 
@@ -131,6 +131,18 @@ def test_a_broken_row_of_a_worker_is_named_among_the_problems(stage: Stage) -> N
     stage.rows.put(WORKERS, "taste/1", b"\xc1", version=1)
     (problem,) = stage.answer().problems
     assert problem.startswith("row 'taste/1' of stream.workers is broken: ")
+
+
+def test_a_worker_long_dead_is_forgotten_unless_nobody_has_done_its_work_since(stage: Stage) -> None:
+    stage.says("taste", "dead", ago_ms=FORGOTTEN_MS)
+    stage.says("taste", "further", ago_ms=FORGOTTEN_MS, places={PLACE: 10})
+    stage.says("taste", "elsewhere", ago_ms=FORGOTTEN_MS + 1, places={"listener.signal.v1/1": 7})
+    stage.says("taste", "not long", ago_ms=FORGOTTEN_MS - 1)
+    stage.says("taste", "alive")
+    stage.says("trending", "the last", ago_ms=9 * FORGOTTEN_MS)
+    stage.answer()
+    left = [key for key, _ in stage.rows.scan(WORKERS)]
+    assert left == ["taste/alive", "taste/elsewhere", "taste/further", "taste/not long", "trending/the last"]
 
 
 def test_what_is_worth_a_look_is_said_in_words(stage: Stage) -> None:
