@@ -87,7 +87,7 @@ def test_erasing_everything_deletes_both_bases() -> None:
 
 
 class PublishedBetween(MemoryRows):
-    """Rows in which the batch publishes these bases of ada, one each time that somebody has looked at the one before."""
+    """Rows in which the batch publishes these bases, one each time that somebody has looked at the one before."""
 
     def __init__(self, *bases: TasteBase) -> None:
         super().__init__()

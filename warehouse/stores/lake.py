@@ -257,6 +257,14 @@ class Lake:
         except TableNotFoundError:
             return None
 
+    def edition(self, table: Table) -> tuple[str, int] | None:
+        """Which table it is, by its id, and its version: together they name its rows for ever; None where it is not."""
+        try:
+            delta = opened(self.location(table))
+        except TableNotFoundError:
+            return None
+        return str(delta.metadata().id), int(delta.version())
+
     def days(self, table: Table, version: int | None = None) -> set[date]:
         """The days that have a partition; none where the table is not there."""
         try:

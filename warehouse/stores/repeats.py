@@ -6,10 +6,12 @@ What a listener erased with everything else is not known any more: it may be tol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from warehouse.stores.lake import Lake
 from warehouse.tables import RAW_ERASURES, Table
@@ -19,8 +21,9 @@ _VOIDS = pa.schema([("listener_id", pa.string()), ("erased_ms", pa.int64())])
 
 def erased_until(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> dict[str, int]:
     """When each listener last erased everything, UTC ms: by raw.erasures, and by rows of it that have yet to land."""
-    until: dict[str, int] = {}
-    for row in (*_erasures(lake), *waiting):
+    edition = lake.edition(RAW_ERASURES)
+    until = {} if edition is None else dict(_erased_until(lake.url, edition))
+    for row in waiting:
         if row["play_id"] is None:
             until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
     return until
@@ -28,12 +31,17 @@ def erased_until(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> dict[
 
 def plays_taken_back(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> frozenset[tuple[str, str]]:
     """Single plays that were erased, by listener and play_id: the same rows say so."""
-    told = (*_erasures(lake), *waiting)
+    landed = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
+    told = (*landed, *waiting)
     return frozenset((row["listener_id"], row["play_id"]) for row in told if row["play_id"] is not None)
 
 
-def _erasures(lake: Lake) -> list[dict[str, Any]]:
-    return list(lake.read(RAW_ERASURES).to_pylist()) if lake.exists(RAW_ERASURES) else []
+@lru_cache(maxsize=1)  # landings ask every few seconds, and few listeners ever erase everything
+def _erased_until(lake_url: str, edition: tuple[str, int]) -> Mapping[str, int]:
+    columns = ["listener_id", "play_id", "received_ms"]
+    rows = Lake(lake_url).read(RAW_ERASURES, version=edition[1], columns=columns)
+    whole = rows.filter(pc.field("play_id").is_null()).group_by("listener_id").aggregate([("received_ms", "max")])
+    return dict(zip(whole["listener_id"].to_pylist(), whole["received_ms_max"].to_pylist(), strict=True))
 
 
 def find_repeats(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from deltalake.exceptions import CommitFailedError
+from msgspec.structs import replace
 
 from tests.streaming.tastes import DAY, MIN, NOON, TODAY, erasure, play, word
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, Event, Impression, SignalKind, Topic
@@ -263,3 +264,19 @@ def test_a_single_play_taken_back_stays_known(lake: Lake, log: SqliteLog) -> Non
     land_all(lake, log)
     told(log, PLAYS, play("p", received_ms=NOON + 2))
     assert land_all(lake, log) == 0
+
+
+def test_erasures_are_read_again_only_when_more_have_landed(lake: Lake, log: SqliteLog, tmp_path: Path) -> None:
+    told(log, ERASURES, erasure(received_ms=NOON))
+    land_all(lake, log)
+    told(log, PLAYS, play("p1", received_ms=NOON + 1))
+    land_all(lake, log)
+    (file,) = Path(lake.location(RAW_ERASURES)).glob("*.parquet")
+    away = file.rename(tmp_path / file.name)
+    told(log, PLAYS, play("p2", received_ms=NOON + 1))
+    assert land_all(lake, log) == 1
+    away.rename(file)
+    told(log, ERASURES, replace(erasure(received_ms=NOON + 2), erasure_id="another"))
+    land_all(lake, log)
+    told(log, PLAYS, play("p2", received_ms=NOON + 3))
+    assert land_all(lake, log) == 1
