@@ -18,14 +18,17 @@ from deltalake.exceptions import CommitFailedError
 from backbeat.output import FAILED, BadUsage, CommandFailed, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log, open_rows, spark_settings
-from jobs.parity import batch_accounts
+from jobs.parity import batch_accounts, batch_outcomes, batch_trends
 from jobs.serving_rows import published_from
 from jobs.session import spark_session
+from streaming import parity as streamed
 from streaming.features import FEATURES
 from streaming.replaying import Timed, replay, timeline
 from streaming.standing import behind, last_told
-from warehouse.parity import Account, Comparison, stream_account
-from warehouse.stores.cut import CUT_TOPICS, NO_TRACKS, Cut, CutRefused, cut
+from warehouse.events import TOPICS
+from warehouse.feature_parity import OUTCOMES, TRENDS, Hour, HourAccount, OutcomesAccount, hold_outcomes, hold_trends
+from warehouse.parity import SHOWN, Account, Comparison, Difference, Tally, stream_account
+from warehouse.stores.cut import NO_TRACKS, Cut, CutRefused, cut
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import LANDINGS, Landing, land, landed_offsets
 from warehouse.stores.lock import LakeLock
@@ -37,6 +40,7 @@ from warehouse.tables import RAW_PLAYS
 from warehouse.tail import topic_partition
 
 TRIES = 5  # at reading the live rows while nothing is told
+TASTE = FEATURES["taste"]
 PATIENCE_SECONDS = 60.0  # for the rows to have seen what was told, and for others that land
 _WAIT_SECONDS = 0.2
 Accounts = dict[str, Account]
@@ -48,16 +52,48 @@ class Told:
     """What a comparison rests on: what the stream says, the cut to hold against it, and remarks for people."""
 
     stream: Accounts
+    trends: dict[Hour, HourAccount]
+    outcomes: dict[str, OutcomesAccount]
     cut: Cut
+    now_ms: int
     remarks: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Each feature of the stream, held against the batch."""
+
+    taste: Comparison = field(default_factory=Comparison)
+    trending: Tally = field(default_factory=lambda: Tally(TRENDS))
+    outcomes: Tally = field(default_factory=lambda: Tally(OUTCOMES))
+
+    @property
+    def features(self) -> dict[str, Tally]:
+        """By the feature's name."""
+        return {"taste": self.taste, "trending": self.trending, "outcomes": self.outcomes}
+
+    @property
+    def mismatches(self) -> int:
+        """Rows that differ."""
+        return sum(tally.mismatches for tally in self.features.values())
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows of each kind were compared."""
+        return {kind: rows for tally in self.features.values() for kind, rows in tally.compared.items()}
+
+    @property
+    def first(self) -> list[Difference]:
+        """The first rows that differ."""
+        return [difference for tally in self.features.values() for difference in tally.first][:SHOWN]
+
+
 def parity(*, at: str | None = None, now: Flag = False, json: Flag = False) -> None:
-    """Compare what the stream says with what the batch says: plays, taste, opinions and sessions of every listener.
+    """Compare what the stream says with what the batch says: every listener's taste, trends, and outcomes.
 
     Args:
         at: Up to these offsets: a JSON object of topic/partition to offset; by default all that has landed.
-        now: Compare the live rows, after landing what the log holds, rather than a replay of the log.
+        now: Compare the live rows of taste, after landing what the log holds, rather than a replay of the log.
         json: One JSON document on one line.
     """
     if now and at is not None:
@@ -68,17 +104,17 @@ def parity(*, at: str | None = None, now: Flag = False, json: Flag = False) -> N
         with closing(open_log(settings)) as log, tempfile.TemporaryDirectory(prefix="backbeat-parity-") as scratch:
             folder = Path(scratch)
             told = _live(settings, lake, log, folder) if now else _replayed(lake, log, _offsets(at, lake), folder)
-            comparison = _compared(settings, told)
+            compared = _compared(settings, told)
     except (CutRefused, RowsUnavailable) as error:
         raise CommandFailed(f"cannot compare: {error}") from error
-    _tell(comparison, told, json=json)
-    if comparison.mismatches:
+    _tell(compared, told, json=json)
+    if compared.mismatches:
         sys.exit(FAILED)
 
 
 def _offsets(at: str | None, lake: Lake) -> dict[str, int]:
     """Those asked for, of what has landed. Raises `BadUsage`."""
-    places = {topic_partition(topic.name, part) for topic in CUT_TOPICS for part in range(topic.partitions)}
+    places = {topic_partition(topic.name, part) for topic in TOPICS for part in range(topic.partitions)}
     landed = {place: offset for place, offset in landed_offsets(lake).items() if place in places}
     if at is None:
         return landed
@@ -98,8 +134,15 @@ def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) ->
     made = cut(lake, log, offsets, folder)
     rows = MemoryRows()
     put_names(rows, made.names())
-    replay(FEATURES["taste"], rows, timeline(log, CUT_TOPICS, made.offsets, (Timed(*seed) for seed in made.seeds())))
-    return Told(_said(Tastes(rows)), made, _trimmed(made))
+    seeds = (Timed(*seed) for seed in made.seeds(TASTE.topics))
+    replay(TASTE, rows, timeline(log, TASTE.topics, made.offsets, seeds))
+    return _told(_said(Tastes(rows)), log, made, _trimmed(made))
+
+
+def _told(stream: Accounts, log: Log, made: Cut, remarks: list[str]) -> Told:
+    """With trends and outcomes, which are replayed."""
+    now_ms = made.newest_ms()
+    return Told(stream, streamed.trends(log, made), streamed.outcomes(log, made, now_ms), made, now_ms, remarks)
 
 
 def _trimmed(made: Cut) -> list[str]:
@@ -125,7 +168,7 @@ def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> Told:
     remarks = []
     if left := known.imports_since:
         remarks.append(f"Left out, as the rows do not know of them before the next `backbeat run`: {left} imports.")
-    return Told(stream, made, remarks)
+    return _told(stream, log, made, remarks)
 
 
 def bring_in(lake: Lake, log: Log, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -160,12 +203,12 @@ def _still(rows: Rows, log: Log) -> tuple[Accounts, dict[str, int]]:
 
 
 def _ends(log: Log) -> dict[str, int]:
-    ends = ((topic, partition, end) for topic in CUT_TOPICS for partition, end in log.end(topic).items())
+    ends = ((topic, partition, end) for topic in TOPICS for partition, end in log.end(topic).items())
     return {topic_partition(topic.name, partition): end for topic, partition, end in ends if end >= 0}
 
 
 def _await_seen(tastes: Tastes, log: Log, ends: Mapping[str, int]) -> None:
-    last = last_told(log, CUT_TOPICS, ends)
+    last = last_told(log, TASTE.topics, ends)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while waiting := behind(tastes, last):
         if time.monotonic() > deadline:
@@ -175,14 +218,19 @@ def _await_seen(tastes: Tastes, log: Log, ends: Mapping[str, int]) -> None:
         time.sleep(_WAIT_SECONDS)
 
 
-def _compared(settings: Settings, told: Told) -> Comparison:
-    comparison, left = Comparison(), dict(told.stream)
+def _compared(settings: Settings, told: Told) -> Compared:
+    compared, left, shown = Compared(), dict(told.stream), dict(told.outcomes)
     with _spark(settings, open_lake(settings)) as spark:
         for who, batch in batch_accounts(spark, told.cut):
-            comparison.add(who, left.pop(who, Account()), batch)
+            compared.taste.add(who, left.pop(who, Account()), batch)
+        hold_trends(compared.trending, told.trends, batch_trends(spark, told.cut))
+        for who, slots in batch_outcomes(spark, told.cut, told.now_ms):
+            hold_outcomes(compared.outcomes, who, shown.pop(who, OutcomesAccount()), slots)
     for who, stream in left.items():
-        comparison.add(who, stream, Account())
-    return comparison
+        compared.taste.add(who, stream, Account())
+    for who, outcomes in shown.items():
+        hold_outcomes(compared.outcomes, who, outcomes, {})
+    return compared
 
 
 @contextmanager
@@ -191,26 +239,30 @@ def _spark(settings: Settings, lake: Lake) -> Iterator[Any]:
         yield spark
 
 
-def _tell(comparison: Comparison, told: Told, *, json: bool) -> None:
-    rows = sum(comparison.compared.values())
+def _tell(compared: Compared, told: Told, *, json: bool) -> None:
+    taste = compared.taste
     if json:
         document = {
-            "compared": rows,
-            "rows": comparison.compared,
-            "listeners": comparison.listeners,
-            "mismatches": comparison.mismatches,
-            "listeners_that_differ": comparison.differing,
+            "compared": sum(compared.rows.values()),
+            "rows": compared.rows,
+            "features": {
+                name: {"compared": sum(tally.compared.values()), "mismatches": tally.mismatches}
+                for name, tally in compared.features.items()
+            },
+            "listeners": taste.listeners,
+            "mismatches": compared.mismatches,
+            "listeners_that_differ": taste.differing,
             "offsets": told.cut.offsets,
-            "differences": [difference._asdict() for difference in comparison.first],
+            "differences": [difference._asdict() for difference in compared.first],
             "remarks": told.remarks,
         }
         emit(document)
         return
     for remark in told.remarks:
         notice(remark)
-    title = f"stream and batch, {comparison.listeners:,} listeners"
-    console().print(table(title, ["what", "rows compared"], list(comparison.compared.items())))
-    for difference in comparison.first:
+    title = f"stream and batch, {taste.listeners:,} listeners"
+    console().print(table(title, ["what", "rows compared"], list(compared.rows.items())))
+    for difference in compared.first:
         console().print(f"{difference.listener_id}: {difference.kind} {difference.key}", markup=False)
         console().print(f"  stream {difference.stream}\n  batch  {difference.batch}", markup=False)
-    console().print(f"{comparison.mismatches:,} mismatches in {comparison.differing:,} listeners.")
+    console().print(f"{compared.mismatches:,} mismatches; the tastes of {taste.differing:,} listeners differ.")

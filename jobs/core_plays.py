@@ -41,9 +41,7 @@ def main(run: JobRun) -> None:
 def counted_plays(plays: DataFrame, tracks: DataFrame, erasures: DataFrame) -> DataFrame:
     """Plays that nobody took back, each once, judged by the rule of what counts."""
     once = distinct_plays(identified_plays(remaining_plays(plays, erasures), tracks))
-    played_ms = F.coalesce("played_ms", _played_where_unknown())
-    counts = counts_as_play(played_ms, F.coalesce(F.nullif("track_ms", F.lit(0)), F.lit(UNKNOWN_TRACK_MS)))
-    return once.withColumn("counts", counts).select(
+    return once.withColumn("counts", told_counts()).select(
         "play_id",
         "listener_id",
         "track_id",
@@ -57,6 +55,14 @@ def counted_plays(plays: DataFrame, tracks: DataFrame, erasures: DataFrame) -> D
         "impression_id",
         "day",
     )
+
+
+def told_counts() -> Column:
+    """Whether what was told counts as a play, its unknown lengths resolved as `warehouse.sources` does."""
+    played_ms = F.coalesce("played_ms", _played_where_unknown())
+    track_ms = F.coalesce(F.nullif("track_ms", F.lit(0)), F.lit(UNKNOWN_TRACK_MS))
+    counted: Column = counts_as_play(played_ms, track_ms)
+    return counted
 
 
 def remaining_plays(plays: DataFrame, erasures: DataFrame) -> DataFrame:

@@ -14,6 +14,7 @@ from streaming.settling import Settler
 from warehouse.events import Topic
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import Tastes
+from warehouse.trending import TOLD_AGAIN
 
 HOURS_KEPT = 500  # rows of counts in memory: a full one takes half a MB there
 OUTCOMES_KEPT = 2_000  # rows of outcomes in memory: one with twenty long answers takes some 250 KB there
@@ -39,9 +40,9 @@ def taste(rows: Rows, keeps: int = 0) -> Mover[Any]:
     return Mover(TasteFold(), rows, keeps=keeps, finish=settler.finish, forgets=settler.forget)
 
 
-def trending(rows: Rows, keeps: int = 0) -> Mover[Any]:
+def trending(rows: Rows, keeps: int = 0, *, told_again: int = TOLD_AGAIN) -> Mover[Any]:
     """Plays into the hourly counts of each country and partition."""
-    return Mover(TrendingFold(), rows, keeps=min(keeps, HOURS_KEPT))
+    return Mover(TrendingFold(told_again=told_again), rows, keeps=min(keeps, HOURS_KEPT))
 
 
 def outcomes(rows: Rows, keeps: int = 0) -> Mover[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import eq
 from typing import Any, NamedTuple
 
 from warehouse.reading import CurrentTaste
@@ -44,35 +45,56 @@ class Difference(NamedTuple):
     batch: Any
 
 
-class Comparison:
-    """Counts rows that were compared, and those that differ, over all listeners."""
+class Tally:
+    """Counts rows of some kinds that were compared, and those that differ; the first of these are kept."""
+
+    def __init__(self, *kinds: str) -> None:
+        self.compared = dict.fromkeys(kinds, 0)
+        self.mismatches = 0
+        self.first: list[Difference] = []
+
+    def hold(
+        self,
+        listener_id: str,
+        kind: str,
+        stream: Mapping[Any, Any],
+        batch: Mapping[Any, Any],
+        agree: Callable[[Any, Any], bool] = eq,
+    ) -> int:
+        """Compare what both sides say, by key; how many rows differ."""
+        keys = list(stream) if stream.keys() == batch.keys() else sorted(stream.keys() | batch.keys())
+        self.compared[kind] += len(keys)
+        return self.note(
+            [
+                Difference(listener_id, kind, key, stream.get(key), batch.get(key))
+                for key in keys
+                if not agree(stream.get(key), batch.get(key))
+            ]
+        )
+
+    def note(self, found: Sequence[Difference]) -> int:
+        """Count rows that differ; how many there are."""
+        self.mismatches += len(found)
+        self.first += found[: SHOWN - len(self.first)]
+        return len(found)
+
+
+class Comparison(Tally):
+    """Tastes: what was heard, what is liked, and sessions, over all listeners."""
 
     def __init__(self) -> None:
+        super().__init__(*Account().rows)
         self.listeners = 0
-        self.compared = dict.fromkeys(Account().rows, 0)
-        self.mismatches = 0
         self.differing = 0
-        self.first: list[Difference] = []
 
     def add(self, listener_id: str, stream: Account, batch: Account) -> None:
         """Compare one listener."""
         self.listeners += 1
-        found: list[Difference] = []
         theirs = batch.rows
-        for kind, rows in stream.rows.items():
-            other = theirs[kind]
-            keys = list(rows) if rows.keys() == other.keys() else sorted(rows.keys() | other.keys())
-            self.compared[kind] += len(keys)
-            found += [
-                Difference(listener_id, kind, key, rows.get(key), other.get(key))
-                for key in keys
-                if rows.get(key) != other.get(key)
-            ]
+        found = sum(self.hold(listener_id, kind, rows, theirs[kind]) for kind, rows in stream.rows.items())
         if not found:
-            found = _misplaced(listener_id, stream, batch)
-        self.mismatches += len(found)
+            found = self.note(_misplaced(listener_id, stream, batch))
         self.differing += bool(found)
-        self.first += found[: SHOWN - len(self.first)]
 
 
 def stream_account(taste: CurrentTaste) -> Account:

@@ -13,13 +13,19 @@ from typing import NamedTuple
 
 import msgspec
 
-from warehouse.rules.quantity import HOUR_MS
+from warehouse.rules.plays import FUTURE_TOLERANCE_MS
+from warehouse.rules.quantity import HOUR_MS, Quantity
 
 TRENDING = "trending.hours"  # rows table: `row_key` -> HourRow, msgpack
 MONITORED = 1_000  # tracks that a row counts at once: k of Space-Saving
 TOLD_AGAIN = 2_048  # a play_id is known again for at least so many counted plays of its row
 LATE_HOURS = 48  # a play that is told later than this after its start trends no more
 RING_HOURS = 72  # beyond LATE_HOURS and what is read, so that nobody asks for an hour that has lost its place
+
+
+def is_timely(late_ms: Quantity) -> Quantity:
+    """Whether a play told so long after its start trends: the place of an hour far ahead, or far back, is another's."""
+    return (late_ms >= -FUTURE_TOLERANCE_MS) & (late_ms <= LATE_HOURS * HOUR_MS)
 
 
 class HourCounts(msgspec.Struct, frozen=True, array_like=True):

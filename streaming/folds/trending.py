@@ -9,11 +9,10 @@ import msgspec
 
 from warehouse.events import PLAYS, Event, Play
 from warehouse.offsets import records_seen
-from warehouse.rules.plays import FUTURE_TOLERANCE_MS
 from warehouse.rules.quantity import HOUR_MS
 from warehouse.sources import counts
 from warehouse.tables import EVERYWHERE
-from warehouse.trending import LATE_HOURS, MONITORED, TOLD_AGAIN, TRENDING, HourRow, row_key
+from warehouse.trending import MONITORED, TOLD_AGAIN, TRENDING, HourRow, is_timely, row_key
 
 _decode = msgspec.msgpack.Decoder(HourRow).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -36,8 +35,7 @@ class TrendingFold:
     def keys(self, event: Event, place: str) -> Iterable[str]:
         if not isinstance(event, Play) or not counts(event.played_ms, event.track_ms, event.source):
             return ()
-        late_ms = event.received_ms - event.started_ms
-        if not -FUTURE_TOLERANCE_MS <= late_ms <= LATE_HOURS * HOUR_MS:  # an hour far ahead would keep its place
+        if not is_timely(event.received_ms - event.started_ms):
             return ()
         hour, partition = event.started_ms // HOUR_MS, place.rpartition("/")[2]
         overall = row_key(hour, EVERYWHERE, partition)

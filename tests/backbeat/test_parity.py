@@ -15,12 +15,11 @@ from deltalake.exceptions import CommitFailedError
 
 from backbeat.cli import main
 from backbeat.output import CommandFailed
-from backbeat.parity import bring_in
+from backbeat.parity import TASTE, bring_in
 from streaming.embedded import EmbeddedStream
 from streaming.standing import behind, last_told
 from tests.streaming.tastes import erasure, play
 from warehouse.events import ERASURES, PLAYS
-from warehouse.stores.cut import CUT_TOPICS
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import LAND_TRIES, LANDINGS, land
 from warehouse.stores.log import partition_of
@@ -159,8 +158,8 @@ def test_rows_are_behind_until_they_have_seen_all_that_is_about_their_listener(
     log.append(PLAYS, [play("p1")])
     log.append(ERASURES, [erasure("p0")])
     log.append(PLAYS, [play("p2", listener_id="bob")])
-    ends = {topic_partition(topic.name, part): end for topic in CUT_TOPICS for part, end in log.end(topic).items()}
-    last = last_told(log, CUT_TOPICS, ends)
+    ends = {topic_partition(topic.name, part): end for topic in TASTE.topics for part, end in log.end(topic).items()}
+    last = last_told(log, TASTE.topics, ends)
     assert behind(Tastes(rows), last) == {"ada", "bob"}
     EmbeddedStream(log, rows).close()
     assert behind(Tastes(rows), last) == set()

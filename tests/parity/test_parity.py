@@ -17,7 +17,7 @@ from streaming.replaying import Timed, replay, timeline
 from tests.parity.histories import NAMES, History, histories, rounds, steady, tell
 from warehouse.parity import Comparison, stream_account
 from warehouse.rules.decay import TASTE_ENTRIES
-from warehouse.stores.cut import CUT_TOPICS, Cut, CutRefused, cut
+from warehouse.stores.cut import Cut, CutRefused, cut
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import LANDINGS, land, landed_offsets, voided_until, without_repeats
 from warehouse.stores.memory_rows import MemoryRows
@@ -28,6 +28,7 @@ from warehouse.taste import RECENT_PLAYS
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 PLAY_LANDING = LANDINGS[0]
+TASTE = FEATURES["taste"]
 
 
 class Books:
@@ -74,13 +75,15 @@ def told_and_landed(folder: Path, told: Sequence[History], long: Sequence[Histor
 def rows_after(told: Iterator[Timed], names: Mapping[str, str]) -> MemoryRows:
     rows = MemoryRows()
     put_names(rows, names)
-    replay(FEATURES["taste"], rows, told)
+    replay(TASTE, rows, told)
     return rows
 
 
 def in_time(log: SqliteLog, made: Cut) -> Iterator[Timed]:
-    seeds = (Timed(0, *seed[1:]) for seed in made.seeds())  # the tests' log has a clock of its own: imports came first
-    return timeline(log, CUT_TOPICS, made.offsets, seeds)
+    seeds = (
+        Timed(0, *seed[1:]) for seed in made.seeds(TASTE.topics)
+    )  # the tests' log has a clock of its own: imports came first
+    return timeline(log, TASTE.topics, made.offsets, seeds)
 
 
 def in_any_order_of_places(log: SqliteLog, made: Cut, random: Random) -> Iterator[Timed]:
@@ -145,7 +148,7 @@ def test_they_agree_at_offsets_that_have_long_been_passed(spark: SparkSession, t
 
 def test_they_agree_where_the_beginning_of_the_log_was_trimmed(spark: SparkSession, tmp_path: Path) -> None:
     books = told_and_landed(tmp_path, histories(4, 200))
-    for topic in CUT_TOPICS:
+    for topic in TASTE.topics:
         middle = books.log.read(topic, 0)[len(books.log.read(topic, 0)) // 2]
         assert books.log.trim(topic, middle.appended_ms) > 0
     made = cut(books.lake, books.log, landed_offsets(books.lake), tmp_path / "cut")

@@ -7,7 +7,7 @@ taken from the lake.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,17 +18,42 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal, Topic
+from warehouse.events import (
+    ERASURES,
+    IMPRESSIONS,
+    PLAYS,
+    SIGNALS,
+    TOPICS,
+    Event,
+    Play,
+    Topic,
+)
 from warehouse.stores.lake import Lake
 from warehouse.stores.log import Log, every_record, partition_of
-from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, RAW_SIGNALS, Table
+from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
 from warehouse.tail import topic_partition
 
 SEEDS_A_RECORD = 500
 NO_TRACKS = -1  # in place of a version of core.tracks: tracks keep the names that they were told by
-CUT_TOPICS = (PLAYS, SIGNALS, ERASURES)
-_TABLES: Mapping[Topic, Table] = {PLAYS: RAW_PLAYS, SIGNALS: RAW_SIGNALS, ERASURES: RAW_ERASURES}
-_IDS: Mapping[Topic, str] = {PLAYS: "play_id", SIGNALS: "signal_id", ERASURES: "erasure_id"}
+_TABLES: Mapping[Topic, Table] = {
+    PLAYS: RAW_PLAYS,
+    SIGNALS: RAW_SIGNALS,
+    IMPRESSIONS: RAW_IMPRESSIONS,
+    ERASURES: RAW_ERASURES,
+}
+_IDS: Mapping[Topic, str] = {
+    PLAYS: "play_id",
+    SIGNALS: "signal_id",
+    IMPRESSIONS: "impression_id",
+    ERASURES: "erasure_id",
+}
+_WHOLE_IMPRESSIONS = """(
+    SELECT listener_id, received_ms, impression_id, any_value(shelf) AS shelf,
+           any_value(model_version) AS model_version, any_value(experiment) AS experiment, any_value(arm) AS arm,
+           list(track_id ORDER BY slot) AS track_ids, list(source ORDER BY slot) AS sources,
+           CASE WHEN bool_and(propensity IS NOT NULL) THEN list(propensity ORDER BY slot) END AS propensities
+    FROM impressions GROUP BY listener_id, received_ms, impression_id
+)"""
 _KEYS = pa.schema([("listener_id", pa.string()), ("id", pa.string()), ("received_ms", pa.int64())])
 _KEYS_A_BATCH = 50_000
 
@@ -46,9 +71,26 @@ class Seed(NamedTuple):
     events: tuple[Event, ...]
 
 
+class TakenBack(NamedTuple):
+    """Single plays by listener_id and play_id, and until when (`received_ms`) all of a listener."""
+
+    plays: frozenset[tuple[str, str]]
+    until: Mapping[str, int]
+
+    def has(self, event: Event) -> bool:
+        """Whether it is a play that was taken back."""
+        if not isinstance(event, Play):
+            return False
+        who = event.listener_id
+        return (who, event.play_id) in self.plays or event.received_ms <= self.until.get(who, -1)
+
+
 @dataclass(frozen=True)
 class Cut:
-    """`folder` has plays, signals, erasures and tracks as Parquet; `trimmed` says where a shortened log begins."""
+    """`folder` has plays, signals, impressions, erasures and tracks as Parquet.
+
+    `trimmed` says where a shortened log begins.
+    """
 
     folder: Path
     offsets: Mapping[str, int]
@@ -58,10 +100,26 @@ class Cut:
         """Where one of them is."""
         return str(self.folder / f"{name}.parquet")
 
-    def seeds(self) -> Iterator[Seed]:
+    def seeds(self, topics: Iterable[Topic] = TOPICS, *, imports: bool = True) -> Iterator[Seed]:
         """What the log does not tell, in order of arrival: imports, and what a trimmed part has landed."""
-        for topic in CUT_TOPICS:
-            yield from _seeds(topic, self.folder / f"{topic.name}.seeds.parquet")
+        for topic in topics:
+            yield from _seeds(topic, self.folder / f"{topic.name}.seeds.parquet", imports=imports)
+
+    def taken_back(self) -> TakenBack:
+        """What was erased up to the offsets."""
+        erasures = pq.read_table(self.path("erasures")).to_pylist()
+        until: dict[str, int] = {}
+        for row in erasures:
+            if row["play_id"] is None:
+                until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
+        single = ((row["listener_id"], row["play_id"]) for row in erasures if row["play_id"] is not None)
+        return TakenBack(frozenset(single), until)
+
+    def newest_ms(self) -> int:
+        """When the newest play or impression was received, UTC ms; 0 where there is none."""
+        files = [self.path("plays"), self.path("impressions")]
+        (found,) = duckdb.read_parquet(files, union_by_name=True).aggregate("max(received_ms)").fetchall()
+        return int(found[0] or 0)
 
     def names(self) -> Mapping[str, str]:
         """The track_id behind each name that is not one itself."""
@@ -86,7 +144,7 @@ def cut(
     """
     begins = {
         topic_partition(topic.name, partition): first
-        for topic in CUT_TOPICS
+        for topic in TOPICS
         for partition, first in log.begin(topic).items()
     }
     trimmed = {place: first for place, first in begins.items() if first > 0}
@@ -96,7 +154,7 @@ def cut(
     with duckdb.connect() as engine:
         _bind_tracks(engine, lake, tracks, folder)
         earlier = False  # whether erasures have landed since, and let plays be told again
-        for topic in (ERASURES, PLAYS, SIGNALS):
+        for topic in (ERASURES, PLAYS, SIGNALS, IMPRESSIONS):
             _bind_keys(engine, log, topic, offsets, folder)
             _cut_table(engine, lake, topic, imports, folder, once=earlier)
             earlier |= topic is ERASURES and bool(engine.execute("SELECT 1 FROM beyond LIMIT 1").fetchall())
@@ -194,7 +252,8 @@ def _cut_seeds(engine: duckdb.DuckDBPyConnection, topic: Topic, trimmed: Mapping
         key = f"(listener_id, {_IDS[topic]}, received_ms)"
         forgotten = f"listener_id IN (FROM of_lost) AND {key} NOT IN (SELECT {key} FROM told)"  # noqa: S608
     order = "received_ms, started_ms, play_id" if topic is PLAYS else f"received_ms, {_IDS[topic]}"
-    query = f"SELECT * FROM {name} WHERE {imported} OR ({forgotten}) ORDER BY {order}"  # noqa: S608  # our own names
+    rows = _WHOLE_IMPRESSIONS if topic is IMPRESSIONS else name
+    query = f"SELECT * FROM {rows} WHERE {imported} OR ({forgotten}) ORDER BY {order}"  # noqa: S608  # our own names
     _write(engine, query, folder / f"{topic.name}.seeds.parquet")
 
 
@@ -202,9 +261,10 @@ def _write(engine: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
     engine.execute(f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet)")
 
 
-def _seeds(topic: Topic, path: Path) -> Iterator[Seed]:
+def _seeds(topic: Topic, path: Path, *, imports: bool) -> Iterator[Seed]:
     place, offset = f"lake/{topic.name}", 0
-    for batch in ds.dataset(path).to_batches(batch_size=SEEDS_A_RECORD):
+    chosen = ds.field("import_id").is_null() if topic is PLAYS and not imports else None
+    for batch in ds.dataset(path).to_batches(filter=chosen, batch_size=SEEDS_A_RECORD):
         events = [_event(topic, row) for row in batch.to_pylist()]
         start = 0
         for end in range(1, len(events) + 1):
@@ -216,7 +276,7 @@ def _seeds(topic: Topic, path: Path) -> Iterator[Seed]:
 def _event(topic: Topic, row: dict[str, Any]) -> Event:
     if topic is PLAYS:
         return msgspec.convert({**row, "track_id": row["source_track_id"]}, Play)
-    return msgspec.convert(row, Signal if topic is SIGNALS else Erasure)
+    return msgspec.convert(row, topic.event)
 
 
 def _name(topic: Topic) -> str:
