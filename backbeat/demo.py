@@ -16,7 +16,7 @@ from backbeat.recommend import recommend
 from backbeat.run import run
 from backbeat.settings import HOME, Settings
 from backbeat.wiring import open_lake
-from jobs.world import PLAYS_FILE, TRACKS_FILE, WorldConfig, generate
+from jobs.world import FILES, WorldConfig, generate
 from warehouse.stores.lake import Lake
 from warehouse.tables import FEATURES_MATRIX
 
@@ -59,7 +59,7 @@ def home_for(plays: Path | None, environment: Mapping[str, str]) -> Path:
 def world_files(folder: Path, config: WorldConfig | None = None) -> list[Path]:
     """The files of the default world, made where they are not there yet."""
     config = config or WorldConfig()
-    files = [folder / PLAYS_FILE, folder / TRACKS_FILE]
+    files = [folder / name for name in FILES]
     if not all(file.is_file() for file in files):
         told = f"{config.listeners:,} listeners, {config.tracks:,} tracks, {config.days} days (docs/world.md)"
         console().print(f"Making a world of {told}", markup=False)

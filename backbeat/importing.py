@@ -78,7 +78,7 @@ def _progress() -> Iterator[Progress | None]:
 
 
 def _show(summary: Summary) -> None:
-    rows = [(f.file, f.format, f.rows + f.track_rows, f.ignored, f.quarantined) for f in summary.files]
+    rows = [(f.file, f.format, f.rows + f.track_rows + f.slot_rows, f.ignored, f.quarantined) for f in summary.files]
     out = console()
     out.print(table(f"import {summary.import_id}", ["file", "format", "rows", "ignored", "quarantined"], rows))
     for name in summary.skipped:
@@ -89,6 +89,7 @@ def _show(summary: Summary) -> None:
         f"{summary.rows:,} rows: {summary.added:,} added, {summary.repeated:,} known before, "
         f"{summary.ignored:,} ignored, {summary.quarantined:,} quarantined (raw.quarantine says why); "
         f"{summary.tracks:,} tracks written"
+        + (f", {summary.impressions:,} slots that were shown" if summary.slot_rows else "")
     )
     if summary.days is None:
         out.print("no day reopened")

@@ -17,7 +17,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from jobs.world import PLAYS_FILE, TRACKS_FILE, WorldConfig, generate
+from jobs.world import FILES, WorldConfig, generate
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
 from warehouse.tables import CORE_PLAYS
@@ -67,7 +67,7 @@ def home_with_plays(environment: Mapping[str, str]) -> Iterator[Home]:
 def fill(home: Home) -> None:
     """Make a small world, and everything from its plays to a published model. Raises `CalledProcessError`."""
     generate(SMALL, home.root / "world")
-    files = [str(home.root / "world" / name) for name in (PLAYS_FILE, TRACKS_FILE)]
+    files = [str(home.root / "world" / name) for name in FILES]
     for arguments in (["import", *files], ["run", "daily"]):
         command = [sys.executable, "-m", "backbeat", *arguments]
         subprocess.run(command, cwd=CHECKOUT, env=environment_of(home), check=True, stdout=subprocess.DEVNULL)

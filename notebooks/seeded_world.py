@@ -34,7 +34,9 @@ def seeded_world(config: WorldConfig) -> SeededWorld:
     started, played, lengths = (told[name].to_numpy() for name in ("started_ms", "played_ms", "track_ms"))
     counted = counts_as_play(played, lengths)
     plays = SessionPlays(listeners, tracks, np.zeros(len(tracks), np.int64), started).where(counted)
-    return SeededWorld(truth, SessionPlays(plays.listeners, plays.tracks, _sessions(plays, played[counted]), plays.started))
+    return SeededWorld(
+        truth, SessionPlays(plays.listeners, plays.tracks, _sessions(plays, played[counted]), plays.started)
+    )
 
 
 def _sessions(plays: SessionPlays, played_ms: Positions) -> Positions:

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.importers.told import (
-    MAX_ID_CHARS,
-    MAX_LABEL_CHARS,
-    MAX_NAME_CHARS,
-    Flags,
-    Told,
-    Unreadable,
+from jobs.importers.checks import (
+    ID,
+    LABEL,
+    LENGTH,
+    UTF8,
+    Check,
+    missing,
+    no_id,
+    no_label,
+    no_length,
+    not_utf8,
+    of_moment,
+    reasons,
+    without,
 )
+from jobs.importers.told import MAX_NAME_CHARS, About, Told, Unreadable
 from jobs.importers.utf8 import MARK
 from warehouse.events import play_identity
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
-from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
 
 MAX_CONTENT_CHARS = 1_000
 _CONTROL = r"[\x00-\x1f\x7f]"
-_NO_ID = r"[\x00-\x1f\x7f\x{ffff}]"  # nor utf8.MARK
 _NAMES = ("title", "artist", "album")
 
 
@@ -42,106 +46,39 @@ def admitted(told: Told, now_ms: int, listener: str | None = None) -> Admitted:
 
     `listener` is whose the whole file is, where that is known.
     """
-    rows = _completed(told.rows)
-    quarantined = [row._replace(listener_id=None if told.of_tracks else listener) for row in told.unreadable]
-    reasons = _reasons(rows, told, now_ms)
-    if reasons is not None:
+    rows, of_tracks = _completed(told.rows), told.about is About.TRACKS
+    quarantined = [row._replace(listener_id=None if of_tracks else listener) for row in told.unreadable]
+    against = reasons(rows, _OF_TRACKS if of_tracks else _OF_PLAYS, now_ms, told.faults)
+    if against is not None:
         lines = rows["line"].to_pylist()
-        listeners = _nulled(rows["listener_id"], _no_id(rows["listener_id"], 0)).to_pylist()
+        listeners = without(rows["listener_id"], no_id(rows["listener_id"])).to_pylist()
         quarantined += [
             Unreadable(lines[i], reason, told.content(i), listeners[i])
-            for i, reason in enumerate(reasons)
+            for i, reason in enumerate(against)
             if reason is not None
         ]
-        rows = rows.filter(pa.array([reason is None for reason in reasons], pa.bool_()))
-    return Admitted(rows if told.of_tracks else _identified(rows), [_cut(row) for row in quarantined])
+        rows = rows.filter(pa.array([reason is None for reason in against], pa.bool_()))
+    return Admitted(rows if of_tracks else _identified(rows), [cut(row) for row in quarantined])
 
 
-@dataclass(frozen=True)
-class _Check:
-    column: str
-    bad: Callable[[pa.ChunkedArray, int], pa.ChunkedArray]
-    wanted: str
-    of_tracks: bool = False  # whether it also holds where rows tell of tracks alone
-
-
-def _missing(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.is_null(column)
-
-
-def _too_early(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.less(column, MIN_STARTED_MS)
-
-
-def _in_the_future(column: pa.ChunkedArray, now_ms: int) -> pa.ChunkedArray:
-    return pc.greater(column, now_ms + FUTURE_TOLERANCE_MS)
-
-
-def _not_utf8(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.match_substring(column, MARK)
-
-
-def _no_length(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.less(column, 0), pc.greater(column, LONGEST_PLAY_MS))
-
-
-def _no_id(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_ID_CHARS))
-
-
-def _no_label(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
-    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_LABEL_CHARS))
-
-
-def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:
-    return pc.greater(pc.utf8_length(column), characters)
-
-
-_ID = f"1 to {MAX_ID_CHARS} characters, none of them a control character"
-_LABEL = f"1 to {MAX_LABEL_CHARS} characters, none of them a control character"
-_LENGTH = f"0 to {LONGEST_PLAY_MS} ms (a day)"
-_UTF8 = "text in UTF-8"
-_CHECKS = (
-    *(_Check(name, _not_utf8, _UTF8, of_tracks=True) for name in ("artist", "title", "source_track_id")),
-    _Check("listener_id", _not_utf8, _UTF8),
-    _Check("started_ms", _missing, "a time"),
-    _Check("started_ms", _too_early, f"{MIN_STARTED_MS} (2000-01-01) or later"),
-    _Check("started_ms", _in_the_future, "a time that is not in the future"),
-    _Check("source_track_id", _missing, "an id of the track, or its artist and title", of_tracks=True),
-    _Check("source_track_id", _no_id, _ID, of_tracks=True),
-    _Check("listener_id", _missing, "an id of the listener"),
-    _Check("listener_id", _no_id, _ID),
-    _Check("play_id", _no_id, _ID),
-    _Check("source", _no_label, _LABEL),
-    _Check("played_ms", _no_length, _LENGTH),
-    _Check("track_ms", _no_length, _LENGTH, of_tracks=True),
+_OF_TRACKS = (
+    *(Check(name, not_utf8, UTF8) for name in ("artist", "title", "source_track_id")),
+    Check("source_track_id", missing, "an id of the track, or its artist and title"),
+    Check("source_track_id", no_id, ID),
+    Check("track_ms", no_length, LENGTH),
 )
-
-
-def _reasons(rows: pa.Table, told: Told, now_ms: int) -> list[str | None] | None:
-    """The first reason against each row, or None where nothing is against any of them."""
-    checks = [check for check in _CHECKS if check.of_tracks or not told.of_tracks]
-    flagged = [(check, _flags(check.bad(rows[check.column], now_ms))) for check in checks]
-    if told.faults is None and not any(flags.any() for _, flags in flagged):
-        return None
-    reasons: list[str | None] = list(told.faults) if told.faults is not None else [None] * len(rows)
-    for check, flags in flagged:
-        column = rows[check.column]
-        for i in np.flatnonzero(flags).tolist():
-            if reasons[i] is None:
-                reasons[i] = f"{check.column} is {_shown(column[i].as_py())}; wanted {check.wanted}"
-    return reasons
-
-
-def _flags(column: pa.ChunkedArray) -> Flags:
-    return np.asarray(pc.fill_null(column, fill_value=False).to_numpy(), bool)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "missing"
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:80]}... ({len(value):,} characters)"
+_OF_PLAYS = (
+    *_OF_TRACKS[:3],
+    Check("listener_id", not_utf8, UTF8),
+    *of_moment("started_ms"),
+    *_OF_TRACKS[3:5],
+    Check("listener_id", missing, "an id of the listener"),
+    Check("listener_id", no_id, ID),
+    Check("play_id", no_id, ID),
+    Check("source", no_label, LABEL),
+    Check("played_ms", no_length, LENGTH),
+    *_OF_TRACKS[5:],
+)
 
 
 def _completed(rows: pa.Table) -> pa.Table:
@@ -150,20 +87,16 @@ def _completed(rows: pa.Table) -> pa.Table:
     names["album"] = pc.replace_substring(names["album"], MARK, "\ufffd")  # no album costs a play
     replaced = {
         "source_track_id": pc.coalesce(rows["source_track_id"], _ids_of_names(rows, names["artist"], names["title"])),
-        "track_ms": _nulled(rows["track_ms"], pc.equal(rows["track_ms"], 0)),
+        "track_ms": without(rows["track_ms"], pc.equal(rows["track_ms"], 0)),
         "isrc": _translated(rows["isrc"], isrc_of),
         "mbid": _translated(rows["mbid"], mbid_of),
-        "slot": _nulled(rows["slot"], pc.or_(pc.less(rows["slot"], 0), pc.greater(rows["slot"], 2**31 - 1))),
+        "slot": without(rows["slot"], pc.or_(pc.less(rows["slot"], 0), pc.greater(rows["slot"], 2**31 - 1))),
         "country": _translated(rows["country"], _country),
-        **{name: _nulled(rows[name], _no_id(rows[name], 0)) for name in ("context", "impression_id")},
-        **{name: _nulled(rows[name], _no_label(rows[name], 0)) for name in ("ended_by", "device")},
+        **{name: without(rows[name], no_id(rows[name])) for name in ("context", "impression_id")},
+        **{name: without(rows[name], no_label(rows[name])) for name in ("ended_by", "device")},
         **names,
     }
     return pa.table({name: replaced.get(name, rows[name]) for name in rows.column_names}, schema=rows.schema)
-
-
-def _nulled(column: pa.ChunkedArray, where: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.if_else(pc.fill_null(where, fill_value=False), pa.scalar(None, column.type), column)
 
 
 def _clean(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -214,7 +147,7 @@ def _identified(rows: pa.Table) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index("play_id"), "play_id", pa.array(ids, pa.string()))
 
 
-def _cut(row: Unreadable) -> Unreadable:
+def cut(row: Unreadable) -> Unreadable:
     """Short enough for the quarantine, and text that any reader takes."""
     content = row.content[:MAX_CONTENT_CHARS].encode(errors="replace").decode()
     return row._replace(content=content, reason=row.reason[:MAX_CONTENT_CHARS])

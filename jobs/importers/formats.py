@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.importers import lastfm, listenbrainz, spotify, tabular, thirty_music
+from jobs.importers import impressions, lastfm, listenbrainz, spotify, tabular, thirty_music
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.told import Told
 
@@ -25,7 +25,7 @@ class Format:
     read: Callable[[Path, Reading], Iterator[Told]]
 
 
-TRACKS = "tracks"  # the one format whose files tell of no play
+TRACKS, IMPRESSIONS = "tracks", "impressions"  # the formats whose files tell of no play
 FORMATS = (
     Format("30music", thirty_music.WANTED, True, thirty_music.recognises, thirty_music.read),
     Format("spotify", spotify.EXTENDED_WANTED, False, spotify.recognises_extended, spotify.read_extended),
@@ -34,5 +34,6 @@ FORMATS = (
     Format("lastfm", lastfm.WANTED, False, lastfm.recognises, lastfm.read),
     Format("table", tabular.WANTED, None, tabular.recognises, tabular.read),
     Format(TRACKS, tabular.TRACKS_WANTED, None, tabular.recognises_tracks, tabular.read_tracks),
+    Format(IMPRESSIONS, impressions.WANTED, True, impressions.recognises, impressions.read),
 )
 BY_NAME = {known.name: known for known in FORMATS}

@@ -12,13 +12,14 @@ from hashlib import blake2b
 from pathlib import Path
 
 from jobs.importers.admission import admitted
-from jobs.importers.formats import BY_NAME, FORMATS, TRACKS, Format
+from jobs.importers.formats import BY_NAME, FORMATS, IMPRESSIONS, TRACKS, Format
+from jobs.importers.impressions import admitted_slots
 from jobs.importers.inputs import Input, inputs, printable, readable
 from jobs.importers.landing import Landed, land, land_names
 from jobs.importers.room import needing_room, refuse_without_room
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
-from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, ImportRefused, Told
+from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, About, ImportRefused, Told
 from warehouse.events import identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake, OutdatedTable
@@ -26,7 +27,7 @@ from warehouse.stores.landing import voided_until
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import Log
 from warehouse.stores.repeats import erased_until
-from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
+from warehouse.tables import RAW_IMPRESSIONS, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 
 _SCRATCH = "import-"
 Progress = Callable[[str, int], None]  # told the file at work and the rows read so far, after each batch
@@ -49,12 +50,13 @@ class Request:
 
 @dataclass
 class FileTally:
-    """What was found in one file. `rows` tell plays; `track_rows` tell of tracks alone."""
+    """What was found in one file. `rows` tell plays; `track_rows` tell of tracks alone, `slot_rows` what was shown."""
 
     file: str
     format: str
     rows: int = 0
     track_rows: int = 0
+    slot_rows: int = 0
     ignored: int = 0
     quarantined: int = 0
 
@@ -74,7 +76,8 @@ class Summary:
 
     `reasons` says why rows were ignored; `skipped` are files of a folder or an archive that no format claims; `tracks`
     counts those that are new or have more known of them; `track_rows` are the rows of files that tell of tracks alone;
-    `days` is None where no play was added.
+    `slot_rows` those that tell what was shown, `impressions` the slots that were added; `days` is None where no play
+    was.
     """
 
     import_id: str
@@ -88,6 +91,8 @@ class Summary:
     reasons: Mapping[str, int]
     tracks: int
     track_rows: int
+    impressions: int
+    slot_rows: int
     days: Days | None
 
 
@@ -126,7 +131,7 @@ class ReadPlays:
 def read_plays(request: Request, scratch: Path, *, now_ms: int, progress: Progress | None = None) -> ReadPlays:
     """Read those files as an import would, into `scratch`. Raises `ImportRefused` where a file cannot be read."""
     staging, reader = _staged(request, scratch, now_ms, progress)
-    return ReadPlays(staging, replace(_summary(reader, Landed(0, 0, None, None, 0)), repeated=0))
+    return ReadPlays(staging, replace(_summary(reader, Landed(0, 0, 0, None, None, 0)), repeated=0))
 
 
 def import_names(told: ReadPlays, home: Home, scratch: Path, *, now_ms: int) -> int:
@@ -206,9 +211,13 @@ class _Reader:
                 self.progress(file.name, self.total("rows"))
 
     def _stage(self, told: Told, tally: FileTally, listener: str | None) -> None:
-        checked = admitted(told, self.now_ms, listener)
+        of_slots = told.about is About.IMPRESSIONS
+        checked = admitted_slots(told, self.now_ms) if of_slots else admitted(told, self.now_ms, listener)
         self.staging.add_quarantine(tally.file, checked.quarantined)
-        if told.of_tracks:
+        if of_slots:
+            self.staging.add_impressions(checked.rows)
+            tally.slot_rows += told.count
+        elif told.about is About.TRACKS:
             self.staging.add_tracks(checked.rows)
             tally.track_rows += told.count
         else:
@@ -227,7 +236,7 @@ def _refuse_names(request: Request) -> None:
 
 def _refuse_outdated(lake: Lake) -> None:
     try:
-        for table in (RAW_TRACKS, RAW_QUARANTINE, RAW_PLAYS):
+        for table in (RAW_TRACKS, RAW_QUARANTINE, RAW_IMPRESSIONS, RAW_PLAYS):
             lake.refuse_outdated(table)
     except OutdatedTable as error:
         raise ImportRefused(f"importing: {error}") from error
@@ -284,7 +293,7 @@ def _digest(path: Path) -> str:
 
 
 def _summary(reader: _Reader, landed: Landed) -> Summary:
-    plays = [file for file in reader.files if file.format != TRACKS]
+    plays = [file for file in reader.files if file.format not in (TRACKS, IMPRESSIONS)]
     rows, ignored, quarantined = (sum(getattr(f, name) for f in plays) for name in ("rows", "ignored", "quarantined"))
     days = None
     if landed.first_day is not None and landed.last_day is not None:
@@ -301,5 +310,7 @@ def _summary(reader: _Reader, landed: Landed) -> Summary:
         reasons=dict(reader.reasons),
         tracks=landed.tracks,
         track_rows=reader.total("track_rows"),
+        impressions=landed.impressions,
+        slot_rows=reader.total("slot_rows"),
         days=days,
     )

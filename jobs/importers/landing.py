@@ -1,4 +1,4 @@
-"""From the staging files into the lake: tracks, quarantine, and plays last.
+"""From the staging files into the lake: tracks, quarantine, impressions, and plays last.
 
 Each write adds only what is not there yet, so that an import that died in between is healed by the next.
 """
@@ -19,7 +19,7 @@ from jobs.importers.staging import Staging
 from jobs.importers.told import BATCH_ROWS
 from warehouse.stores.lake import Lake
 from warehouse.stores.repeats import find_repeats
-from warehouse.tables import RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
+from warehouse.tables import RAW_IMPRESSIONS, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
 
 MEMORY = "2GB"  # beyond it DuckDB sorts and joins on disk
 COMMIT_ROWS = 4_000_000  # the writer holds what it writes in one commit; more than this goes in several, day after day
@@ -28,9 +28,10 @@ _FACTS = ("title", "artist", "album", "isrc", "mbid", "track_ms")
 
 @dataclass(frozen=True)
 class Landed:
-    """What an import changed: plays added, tracks written (new or filled in), and the days that it reopened."""
+    """What an import changed: plays and slots added, tracks written (new or filled in), and the plays' days."""
 
     added: int
+    impressions: int
     tracks: int
     first_day: date | None
     last_day: date | None
@@ -46,11 +47,16 @@ def land(
     """
     tracks = land_names(staging, lake, import_id=import_id, received_ms=received_ms, scratch=scratch)
     with _engine(scratch) as engine:
-        return _land_plays(engine, staging.plays, lake, import_id, received_ms, voids, tracks)
+        impressions = _land_impressions(engine, staging.impressions, lake, voids)
+    with _engine(scratch) as engine:
+        plays = _land_plays(engine, staging.plays, lake, import_id, received_ms, voids)
+    days = list(plays)
+    first_day, last_day = (days[0], days[-1]) if days else (None, None)
+    return Landed(sum(plays.values()), impressions, tracks, first_day, last_day, len(days))
 
 
 def land_names(staging: Staging, lake: Lake, *, import_id: str, received_ms: int, scratch: Path) -> int:
-    """All of a staging but its plays: what it tells of tracks, and the rows in quarantine. How many tracks."""
+    """Neither plays nor impressions: what it tells of tracks, and the rows in quarantine. How many tracks."""
     with _engine(scratch) as engine:
         tracks = _land_tracks(engine, staging.tracks, lake, import_id)
         _land_quarantine(engine, staging.quarantine, lake, import_id, received_ms)
@@ -114,6 +120,25 @@ def _land_quarantine(
         lake.append(RAW_QUARANTINE, _reader(engine, "FROM refused ORDER BY file, line"))
 
 
+def _land_impressions(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, voids: Mapping[str, int]) -> int:
+    """The slots that are not there yet, but for those of listeners who erased everything since; how many they were."""
+    engine.execute(
+        "CREATE VIEW told_slots AS SELECT *, file_row_number AS place "  # noqa: S608 - our own path
+        f"FROM read_parquet('{_quoted(staged)}', file_row_number = true)"
+    )
+    find_repeats(engine, "told_slots", lake, RAW_IMPRESSIONS, voids)
+    engine.execute(
+        "CREATE VIEW fresh AS FROM told_slots ANTI JOIN repeats USING (place) ANTI JOIN voids "
+        "ON told_slots.listener_id = voids.listener_id AND told_slots.received_ms <= voids.erased_ms"
+    )
+    [count] = _one(engine, "SELECT count(*) FROM fresh")
+    if count:
+        columns = ", ".join(RAW_IMPRESSIONS.schema.names)
+        ordered = f"SELECT {columns} FROM fresh ORDER BY day, received_ms, impression_id, slot"  # noqa: S608 - constants
+        lake.append(RAW_IMPRESSIONS, _reader(engine, ordered))
+    return int(count)
+
+
 def _land_plays(
     engine: duckdb.DuckDBPyConnection,
     staged: Path,
@@ -121,8 +146,8 @@ def _land_plays(
     import_id: str,
     received_ms: int,
     voids: Mapping[str, int],
-    tracks: int,
-) -> Landed:
+) -> dict[date, int]:
+    """The plays that are not there yet; how many they were by day, in order."""
     engine.execute(
         "CREATE VIEW told_plays AS SELECT *, file_row_number AS place, "  # noqa: S608 - our own path
         f"{received_ms}::BIGINT AS received_ms, '{import_id}' AS import_id "
@@ -136,8 +161,7 @@ def _land_plays(
         span = f"day BETWEEN DATE '{first}' AND DATE '{last}'"
         query = f"SELECT {columns} FROM {unseen} WHERE {span} ORDER BY day, listener_id, started_ms, play_id"  # noqa: S608 - our own constants
         lake.append(RAW_PLAYS, _reader(engine, query))
-    first_day, last_day = (fresh[0][0], fresh[-1][0]) if fresh else (None, None)
-    return Landed(sum(rows for _, rows in fresh), tracks, first_day, last_day, len(fresh))
+    return dict(fresh)
 
 
 def day_spans(rows_by_day: Sequence[tuple[date, int]], most: int = COMMIT_ROWS) -> Iterator[tuple[date, date]]:

@@ -44,8 +44,7 @@ def refuse_without_room(staging: Staging, lake: Lake) -> None:
         return
     folder = next(path for path in (Path(lake.url).absolute(), *Path(lake.url).absolute().parents) if path.exists())
     free = shutil.disk_usage(folder).free
-    files = (staging.plays, staging.tracks, staging.quarantine)
     days = len(pq.read_table(staging.plays, columns=["day"])["day"].unique())
-    wanted = _LAKE_OVER_STAGED * sum(path.stat().st_size for path in files) + _DAY_BYTES * days
+    wanted = _LAKE_OVER_STAGED * sum(path.stat().st_size for path in staging.files) + _DAY_BYTES * days
     if free < wanted:
         raise ImportRefused(f"importing: found {free:,} bytes free under {lake.url}; wanted {wanted:,}")

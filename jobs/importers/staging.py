@@ -1,4 +1,4 @@
-"""Where an import waits until all of it was read: three Parquet files on local disk, so that memory stays bounded."""
+"""Where an import waits until all of it was read: Parquet files on local disk, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jobs.importers.told import Unreadable
-from warehouse.tables import DAY, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
+from warehouse.tables import DAY, RAW_IMPRESSIONS, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS
 
 _STAMPED = ("received_ms", "import_id")  # the same in all rows: set when they are landed
 _PLAYS = pa.schema([f.with_nullable(True) for f in RAW_PLAYS.schema if f.name not in _STAMPED])
 _TRACKS = pa.schema([f.with_nullable(True) for f in RAW_TRACKS.schema if f.name not in _STAMPED])
+_IMPRESSIONS = pa.schema([f.with_nullable(True) for f in RAW_IMPRESSIONS.schema])
 _QUARANTINE = pa.schema([f.with_nullable(True) for f in RAW_QUARANTINE.schema if f.name not in _STAMPED])
 
 
 class Staging:
-    """Plays, tracks and quarantined rows of one import, in the order told; its files are closed on leaving it."""
+    """Plays, tracks, impressions and quarantined rows of one import, as told; its files are closed on leaving it."""
 
     def __init__(self, folder: Path) -> None:
         self.plays = folder / "plays.parquet"
         self.tracks = folder / "tracks.parquet"
+        self.impressions = folder / "impressions.parquet"
         self.quarantine = folder / "quarantine.parquet"
         self._writers: dict[Path, pq.ParquetWriter] = {}
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.plays, self.tracks, self.impressions, self.quarantine
+
     def __enter__(self) -> Staging:
-        for path, schema in ((self.plays, _PLAYS), (self.tracks, _TRACKS), (self.quarantine, _QUARANTINE)):
+        for path, schema in zip(self.files, (_PLAYS, _TRACKS, _IMPRESSIONS, _QUARANTINE), strict=True):
             self._writers[path] = pq.ParquetWriter(path, schema, compression="zstd", compression_level=1)
         return self
 
@@ -53,8 +59,14 @@ class Staging:
         named = first.rename_columns([name.removesuffix("_first") for name in first.column_names])
         self._writers[self.tracks].write_table(named.select(_TRACKS.names).cast(_TRACKS))
 
+    def add_impressions(self, rows: pa.Table) -> None:
+        """Admitted slots."""
+        if len(rows):
+            dated = rows.append_column(DAY, _days(rows["received_ms"]))
+            self._writers[self.impressions].write_table(dated.select(_IMPRESSIONS.names).cast(_IMPRESSIONS))
+
     def add_quarantine(self, file: str, rows: Sequence[Unreadable]) -> None:
-        """Rows of a file that are no plays, with the reasons."""
+        """Rows of a file that are not what it tells of, with the reasons."""
         if rows:
             told = [{"file": file, **row._asdict()} for row in rows]
             self._writers[self.quarantine].write_table(pa.Table.from_pylist(told, schema=_QUARANTINE))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from jobs.importers.columnar import EMPTY_ROW, Slab, csv_slabs, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import TOLD, ImportRefused, Told, told_table
+from jobs.importers.told import TOLD, About, ImportRefused, Told, told_table
 from jobs.importers.typed import TIME_UNITS, UNITS_MS, NotAColumn, instant_ms, length_ms, shown, text
 
 SOURCE = "file"
@@ -45,10 +45,10 @@ def read(path: Path, reading: Reading) -> Iterator[Told]:
 def read_tracks(path: Path, reading: Reading) -> Iterator[Told]:
     """Its rows as tracks."""
     columns = {ours: theirs for ours, theirs in _resolved(reading).items() if ours in {"source_track_id", *_FACTS}}
-    return (parse(slab, columns, reading, of_tracks=True) for slab in _slabs(path, reading, columns))
+    return (parse(slab, columns, reading, About.TRACKS) for slab in _slabs(path, reading, columns))
 
 
-def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, *, of_tracks: bool = False) -> Told:
+def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, about: About = About.PLAYS) -> Told:
     """A slab as told rows, with the reason where a value that a play needs is there but cannot be read."""
     rows = len(slab.lines)
     told: dict[str, pa.Array | pa.Scalar | str | None] = {"line": slab.lines}
@@ -58,10 +58,10 @@ def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, *, of_tra
         told[ours] = _typed(ours, theirs, raw, reading)
         if ours not in _OPTIONAL:
             faults = _with_faults(faults, ours, theirs, raw, told[ours])
-    if not of_tracks:
+    if about is About.PLAYS:
         _complete(told, reading, rows)
     ignored = {EMPTY_ROW: slab.empty} if slab.empty else {}
-    return Told(told_table(told, rows), slab.content, faults, slab.unreadable, ignored, of_tracks)
+    return Told(told_table(told, rows), slab.content, faults, slab.unreadable, ignored, about)
 
 
 def _slabs(path: Path, reading: Reading, columns: Mapping[str, Source]) -> Iterator[Slab]:

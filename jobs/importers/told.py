@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +47,14 @@ TOLD = pa.schema(
 )
 
 
+class About(Enum):
+    """What rows of a file tell of."""
+
+    PLAYS = "plays"
+    TRACKS = "tracks"
+    IMPRESSIONS = "impressions"
+
+
 class ImportRefused(Exception):
     """A file cannot be imported, and nothing was: says what was being read, what was found and what was wanted."""
 
@@ -64,7 +73,7 @@ class Told:
     """Some rows of one file, and those of its rows that are none.
 
     `faults` has, where a field could not be read, the reason [rows]; `content` gives the text of the row at a
-    position, for the quarantine. `of_tracks` where the rows tell of tracks alone, and of no play.
+    position, for the quarantine. Rows about impressions have columns of their own (`jobs.importers.impressions`).
     """
 
     rows: pa.Table
@@ -72,7 +81,7 @@ class Told:
     faults: Sequence[str | None] | None = None
     unreadable: Sequence[Unreadable] = ()
     ignored: Mapping[str, int] = field(default_factory=Counter)
-    of_tracks: bool = False
+    about: About = About.PLAYS
 
     @property
     def count(self) -> int:

@@ -18,6 +18,7 @@ TRACKS_AN_ARTIST, ALBUM_TRACKS = 9, 10
 REISSUED = 0.015  # share of tracks that are another one again, on a later album
 WITH_ISRC, WITH_MBID = 0.7, 0.4
 POPULARITY_EXPONENT = 0.75
+LONGEST_TRACK_MS = 720 * SECOND_MS
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def _popularity(artist: Ints, same_as: Ints, random: np.random.Generator) -> Flo
 
 def _lengths(tracks: int, random: np.random.Generator) -> Ints:
     """Around three and a half minutes; one in fifty is an interlude of less than one, [tracks], ms."""
-    song_s = np.clip(random.lognormal(np.log(212.0), 0.3, tracks), 62.0, 720.0)
+    song_s = np.clip(random.lognormal(np.log(212.0), 0.3, tracks), 62.0, LONGEST_TRACK_MS / SECOND_MS)
     interlude_s = random.uniform(15.0, 58.0, tracks)
     seconds = np.where(random.random(tracks) < 0.02, interlude_s, song_s)
     return np.round(seconds * SECOND_MS).astype(np.int64)

@@ -69,6 +69,7 @@ class Stream(IntEnum):
     NAMES = 2
     AUDIENCE = 3
     LISTENING = 4
+    SHELVES = 5
 
 
 def generator(config: WorldConfig, stream: Stream, part: int = 0) -> np.random.Generator:

@@ -196,16 +196,27 @@ def _heard(
 ) -> tuple[Ints, Ints]:
     """How long each play was heard, ms, and why it ended: what is not to the listener's taste is skipped more."""
     liking = dots(people.vectors[listener], music.vectors[track])
-    odds = SKIP_LEVEL - SKIP_SLOPE * liking - KNOWN_EASE * known
-    skipped = random.random(len(track)) < 1.0 / (1.0 + np.exp(-odds))
+    skipped = random.random(len(track)) < skip_chance(liking, known)
     last = np.append(opens[1:], True)
     stopped = last & ~skipped & (random.random(len(track)) < STOPPED_LAST)
     track_ms = music.track_ms[track]
-    anywhere_ms = random.random(len(track)) * track_ms
-    soon_ms = SECOND_MS + random.exponential(11.0 * SECOND_MS, len(track))
-    skip_ms = np.where(random.random(len(track)) < 0.75, soon_ms, anywhere_ms)
-    played_ms = np.where(skipped, np.minimum(skip_ms, track_ms - 1), np.where(stopped, anywhere_ms, track_ms))
-    return played_ms.astype(np.int64), np.where(skipped, SKIP, np.where(stopped, STOP, END))
+    anywhere_ms, skip_ms = broken_off_ms(track_ms, random)
+    played_ms = np.where(skipped, skip_ms, np.where(stopped, anywhere_ms, track_ms))
+    return played_ms, np.where(skipped, SKIP, np.where(stopped, STOP, END))
+
+
+def skip_chance(liking: Floats, known: Flags) -> Floats:
+    """The chance that a play is skipped, by how near the track lies to the taste and whether it was heard before."""
+    chances: Floats = 1.0 / (1.0 + np.exp(-(SKIP_LEVEL - SKIP_SLOPE * liking - KNOWN_EASE * known)))
+    return chances
+
+
+def broken_off_ms(track_ms: Ints, random: np.random.Generator) -> tuple[Ints, Ints]:
+    """After what time plays of these tracks are broken off, ms: anywhere, and where one skips, mostly at once."""
+    anywhere_ms = random.random(track_ms.shape) * track_ms
+    soon_ms = SECOND_MS + random.exponential(11.0 * SECOND_MS, track_ms.shape)
+    skip_ms = np.minimum(np.where(random.random(track_ms.shape) < 0.75, soon_ms, anywhere_ms), track_ms - 1)
+    return anywhere_ms.astype(np.int64), skip_ms.astype(np.int64)
 
 
 def _starts(sessions: _Sessions, session: Ints, opens: Flags, played_ms: Ints, random: np.random.Generator) -> Ints:

@@ -34,7 +34,7 @@ def test_the_world_is_made_once(tmp_path: Path) -> None:
 
 
 def test_a_world_that_was_cut_short_is_made_again(tmp_path: Path) -> None:
-    plays, _ = world_files(tmp_path, TINY)
+    plays, *_ = world_files(tmp_path, TINY)
     whole = plays.read_bytes()
     plays.unlink()
     world_files(tmp_path, TINY)

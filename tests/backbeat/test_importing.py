@@ -34,7 +34,15 @@ def test_json_is_one_document_on_one_line_alone_on_standard_output(
     assert (document["ignored"], document["quarantined"], document["tracks"]) == (0, 1, 2)
     assert document["days"] == {"first": "2024-01-01", "last": "2024-01-01", "count": 1}
     assert document["files"] == [
-        {"file": "plays.csv", "format": "table", "rows": 3, "track_rows": 0, "ignored": 0, "quarantined": 1}
+        {
+            "file": "plays.csv",
+            "format": "table",
+            "rows": 3,
+            "track_rows": 0,
+            "slot_rows": 0,
+            "ignored": 0,
+            "quarantined": 1,
+        }
     ]
 
 

@@ -35,7 +35,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
     generate(config, tmp_path / "one")
     generate(config, tmp_path / "two")
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["plays.parquet", "tracks.parquet", "truth.npz"]
+    assert names == ["impressions.parquet", "plays.parquet", "tracks.parquet", "truth.npz"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
