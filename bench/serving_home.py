@@ -81,7 +81,8 @@ def make_home(home: Home, plays: PlayColumns, store: Rows | None = None, *, two_
 
 
 def _two_stages(plays: PlayColumns, catalog: Catalog, learned: Interactions) -> TwoStage:
-    return fit_plays(_in_sessions(plays, catalog), learned.weights, TwoStageConfig(decayed=True, moments=4_000))
+    config = TwoStageConfig(decayed=True, moments=4_000)
+    return fit_plays(_in_sessions(plays, catalog), learned.weights, config)[0]
 
 
 def _in_sessions(plays: PlayColumns, catalog: Catalog) -> Plays:

@@ -126,7 +126,7 @@ TRAIN = Step(
 )
 EVALUATE = Step(
     "evaluate",
-    reads=("model.candidate", "features.taste", "core.sessions"),
+    reads=("model.candidate", "features.taste", "features.outcomes", "core.sessions"),
     writes=("model.evaluation",),
     minutes=60,
     doc="Measures both on the days after the split",
@@ -145,6 +145,7 @@ PUBLISH = Step(
         "features.taste",
         "features.transitions",
         "features.matrix",
+        "features.outcomes",
         "core.sessions",
         "core.catalog",
         "core.tracks",

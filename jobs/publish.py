@@ -12,10 +12,11 @@ from jobs.model_card import card_name, model_card
 from jobs.run import JobRun, StepRefused
 from jobs.serving_rows import write_rows
 from jobs.training_data import TrainingData, training_data
-from jobs.two_stages import fitted, sessions_before
+from jobs.two_stages import fitted, outcomes_before, sessions_before
 from models.als import AlsConfig
 from models.artifact import Artifact, artifact_sha256
 from models.popularity import fit_popularity
+from models.ranking.training import Learned
 from models.ranking.two_stage import TwoStage
 from models.registry import Registry
 from models.repeat import fit_repeat
@@ -53,6 +54,7 @@ def _artifact(run: JobRun, brief: Brief, evaluated: Evaluated) -> Artifact:
     matrix = run.lake.read(FEATURES_MATRIX)
     data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of), sessions_before(run))
     run.tally.read += matrix.num_rows
+    two_stage, learned = fitted(data, outcomes_before(run), run.as_of, evaluated.two_stage) or (None, None)
     return Artifact(
         as_of=run.as_of,
         split_day=brief.split_day,
@@ -61,18 +63,20 @@ def _artifact(run: JobRun, brief: Brief, evaluated: Evaluated) -> Artifact:
         popularity=fit_popularity(data.interactions),
         repeat=fit_repeat(data.interactions),
         transitions=fit_transitions(data.interactions, TransitionsConfig()),
-        two_stage=fitted(data, evaluated.two_stage),
-        counts=_counts(data),
+        two_stage=two_stage,
+        counts=_counts(data, learned),
         metrics=_metrics(evaluated),
     )
 
 
-def _counts(data: TrainingData) -> dict[str, int]:
+def _counts(data: TrainingData, learned: Learned | None) -> dict[str, int]:
+    """Of what the models are made; the last two are what the ranker of the two stages learned from."""
     return {
         "listeners": data.interactions.listeners,
         "tracks": data.interactions.tracks,
         "pairs": int(data.interactions.weights.nnz),
         "transitions": int(data.interactions.transitions.nnz),
+        **({} if learned is None else {"replayed moments": learned.replayed, "logged answers": learned.logged}),
     }
 
 

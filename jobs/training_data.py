@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from models.base import Catalog, Interactions, Positions, Sequences, TrackId
+from models.ranking.logged import Shown
 from warehouse.rules.decay import UNIT
+from warehouse.rules.outcomes import PLAYED
 from warehouse.rules.quantity import SECOND_MS
 
 
@@ -53,6 +55,25 @@ def sequences(sessions: pa.Table, listeners: pa.Array, tracks: pa.Array) -> Sequ
     opens = (np.diff(row, prepend=-1) != 0) | (np.diff(opened_ms, prepend=-1) != 0)
     starts = np.searchsorted(row, np.arange(len(listeners) + 1))
     return Sequences(starts, track[order], np.cumsum(opens), started_ms[order] / SECOND_MS)
+
+
+def shown_slots(outcomes: pa.Table, listeners: pa.Array, tracks: pa.Array) -> Shown:
+    """The slots of features.outcomes by answer, of these listeners and tracks, that chance had a part in.
+
+    What a shelf was certain to show is left out: from that a ranker would learn what it thinks itself.
+    """
+    drawn = outcomes.filter(pc.less(outcomes["propensity"], 1.0))
+    ordered = drawn.sort_by([(name, "ascending") for name in ("shown_ms", "listener_id", "impression_id", "slot")])
+    who = pc.index_in(ordered["listener_id"], value_set=listeners)
+    what = pc.index_in(ordered["track_id"], value_set=tracks)
+    known = pc.and_(pc.is_valid(who), pc.is_valid(what))
+    answers = pc.index_in(ordered["impression_id"], value_set=pc.unique(ordered["impression_id"]))
+    row, track, answer, slot, shown_ms = (
+        column.filter(known).to_numpy().astype(np.int64)
+        for column in (who, what, answers, ordered["slot"], ordered["shown_ms"])
+    )
+    played = pc.equal(ordered["outcome"], PLAYED).filter(known).to_numpy(zero_copy_only=False)
+    return Shown(answer, row, track, slot, shown_ms / SECOND_MS, played.astype(np.int64))
 
 
 def distinct_ids(ids: pa.ChunkedArray) -> pa.Array:

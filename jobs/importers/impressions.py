@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.importers.admission import Admitted, cut
-from jobs.importers.checks import Check, of_ids, of_labels, of_moment, reasons
+from jobs.importers.checks import Check, no_id, of_ids, of_labels, of_moment, reasons, without
 from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.told import About, ImportRefused, Told, Unreadable
+from jobs.importers.typed import NotAColumn, text
 from warehouse.tables import DAY, RAW_IMPRESSIONS
 
 COLUMNS = {field.name: field for field in RAW_IMPRESSIONS.schema if field.name != DAY}
 _NEEDED = frozenset(name for name, field in COLUMNS.items() if not field.nullable)
 WANTED = f"Parquet with {', '.join(sorted(_NEEDED))}"
-MAX_SLOT = 2**31 - 1
 
 
 def _no_slot(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
@@ -59,9 +59,9 @@ def _parsed(slab: Slab, reading: Reading) -> Told:
 
 def _cast(column: pa.Array, field: pa.Field, reading: Reading) -> pa.Array:
     try:
-        return column.cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        found = f"found type {column.type} in column {field.name!r} ({error})"
+        return text(column) if pa.types.is_string(field.type) else column.cast(field.type)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, NotAColumn) as error:
+        found = f"found {column.type} in column {field.name!r} ({error})"
         raise ImportRefused(f"reading {reading.name}: {found}; wanted {field.type}") from error
 
 
@@ -70,7 +70,8 @@ def admitted_slots(told: Told, now_ms: int) -> Admitted:
     against = reasons(told.rows, _CHECKS, now_ms)
     if against is None:
         return Admitted(told.rows, [])
-    lines, listeners = (told.rows[name].to_pylist() for name in ("line", "listener_id"))
+    listener = told.rows["listener_id"]
+    lines, listeners = told.rows["line"].to_pylist(), without(listener, no_id(listener)).to_pylist()
     refused = [
         cut(Unreadable(lines[i], reason, told.content(i), listeners[i]))
         for i, reason in enumerate(against)

@@ -14,7 +14,7 @@ from warehouse.rules.quantity import DAY_MS, SECOND_MS
 from warehouse.rules.sessions import SILENCE_MS
 
 SHOWN_DAYS, SHOWN_SHARE = 28, 1 / 3  # the last days of a world, and at most that share of them
-ASKS, ASKS_AFTER = 0.5, 0.5  # share of listeners who look at shelves, and of their sessions that end before one
+ASKS, ASKS_AFTER = 0.7, 0.7  # share of listeners who look at shelves, and of their sessions that end before one
 SLOTS = 10
 SOURCES = ("popularity", "cluster", "random")
 MIXTURE = (0.4, 0.4, 0.2)  # how often each source fills a slot
@@ -45,7 +45,7 @@ class Shelves:
 
 def looked_at(slots: Ints) -> Floats:
     """The chance that a listener looks at each of these slots, whatever it shows (Richardson et al., WWW 2007)."""
-    chances: Floats = LOOKED_AT**slots
+    chances: Floats = np.power(LOOKED_AT, slots.astype(np.float64))
     return chances
 
 

@@ -8,21 +8,22 @@ never have been offered, and a ranker that learns from them learns what people p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from models.base import Floats, Positions, Recent, Scores, Taste, TrackPosition
-from models.progress import UNHEARD, Arrays, Checkpoint, Progress
+from models.base import Floats, Positions, Recent, Taste, TrackPosition
 from models.ranking.candidates import candidates
 from models.ranking.corpus import Corpus
 from models.ranking.counting import Plays, fit_corpus
 from models.ranking.evidence import Evidence
-from models.ranking.features import NAMES, features
+from models.ranking.features import features
+from models.ranking.lists import List, Lists
 from models.ranking.two_stage import TwoStageConfig
 from warehouse.rules.decay import UNIT, decay_weights
 
@@ -31,59 +32,37 @@ _DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
-class Impressions:
-    """Rows [candidates, columns], `sizes` [moments] of them for each moment; `played` [candidates] is 0 or 1."""
+class Window:
+    """A stretch of time [begins, ends), seconds, whose moments are told by what was known when it began."""
 
-    rows: Scores
-    played: Positions
-    sizes: Positions
-    asked: int
+    begins_s: float
+    ends_s: float
+    plays: Plays
+    tracks: int
+    config: TwoStageConfig
 
-    @classmethod
-    def none(cls) -> Self:
-        """Nobody was asked."""
-        return cls(np.empty((0, len(NAMES)), np.float32), np.empty(0, np.int64), np.empty(0, np.int64), 0)
-
-    def and_then(self, lists: Sequence[tuple[Scores, Positions]], asked: int) -> Impressions:
-        """These, and the rows and labels of further lists, from so many further moments."""
-        if not lists:
-            return replace(self, asked=self.asked + asked)
-        rows, played = zip(*lists, strict=True)
-        sizes = np.array([len(one) for one in rows], np.int64)
-        return Impressions(
-            np.concatenate([self.rows, *rows]),
-            np.concatenate([self.played, *played]),
-            np.concatenate([self.sizes, sizes]),
-            self.asked + asked,
-        )
-
-    @property
-    def found(self) -> float:
-        """The share of the moments whose next track was among the candidates; the others teach nothing."""
-        return len(self.sizes) / max(self.asked, 1)
+    @cached_property
+    def corpus(self) -> Corpus:
+        """Of the plays before it, counted at its first use."""
+        return corpus_before(self.plays, self.begins_s, self.tracks, self.config)
 
 
-def pseudo_impressions(plays: Plays, tracks: int, config: TwoStageConfig, progress: Progress = UNHEARD) -> Impressions:
-    """Lists at moments drawn by the seed from the last share of the plays, window after window; each is kept."""
-    random = np.random.default_rng(config.seed)
+def windows(plays: Plays, tracks: int, config: TwoStageConfig) -> Iterator[Window]:
+    """Those of equally many plays in the last share of them, but for one before which nothing was played."""
     edges = np.quantile(plays.started_s, np.linspace(1 - config.recent_share, 1, config.windows + 1))
     edges[-1] = np.inf
-    begun, told = progress.latest(), Impressions.none()
-    if begun:
-        random.bit_generator.state = begun.told["random"]
-        told = Impressions(**begun.arrays, asked=begun.told["asked"])
-    for window, (begins, ends) in list(enumerate(pairwise(edges.tolist()), 1))[begun.step if begun else 0 :]:
-        moments = moments_between(plays, begins, ends)
-        drawn = np.sort(random.permutation(moments)[: max(config.moments // config.windows, 1)])
-        shown: list[tuple[Scores, Positions]] = []
-        if len(drawn) and (plays.started_s < begins).any():
-            corpus = corpus_before(plays, begins, tracks, config)
-            lists = (_shown(corpus, plays, int(at), config, random) for at in drawn)
-            shown = [each for each in lists if each is not None]
-        told = told.and_then(shown, len(drawn))
-        arrays: Arrays = {"rows": told.rows, "played": told.played, "sizes": told.sizes}
-        progress.keep(Checkpoint(window, arrays, {"random": random.bit_generator.state, "asked": told.asked}))
-    return told
+    for begins, ends in pairwise(edges.tolist()):
+        if (plays.started_s < begins).any():
+            yield Window(begins, ends, plays, tracks, config)
+
+
+def replayed(window: Window, random: np.random.Generator) -> Lists:
+    """Lists at moments of the window, drawn by chance."""
+    config, plays = window.config, window.plays
+    moments = moments_between(plays, window.begins_s, window.ends_s)
+    drawn = np.sort(random.permutation(moments)[: max(config.moments // config.windows, 1)]).tolist()
+    found = [_shown(window.corpus, plays, at, config, random) for at in drawn]
+    return Lists.told([one for one in found if one is not None], len(drawn))
 
 
 def moments_between(plays: Plays, begins_s: float, ends_s: float) -> Positions:
@@ -121,9 +100,7 @@ def taste_at(plays: Plays, at: int, config: TwoStageConfig) -> Taste:
     return Taste(each[order], weights[order], TrackPosition(int(plays.tracks[at])), recent)
 
 
-def _shown(
-    corpus: Corpus, plays: Plays, at: int, config: TwoStageConfig, random: np.random.Generator
-) -> tuple[Scores, Positions] | None:
+def _shown(corpus: Corpus, plays: Plays, at: int, config: TwoStageConfig, random: np.random.Generator) -> List | None:
     """The rows of one list and what was played next; None where that was not among the candidates.
 
     Of the rest, `shown` at most, drawn at random.
@@ -135,7 +112,12 @@ def _shown(
         return None
     rest = random.permutation(np.flatnonzero(~played))[: config.shown]
     kept = np.sort(np.concatenate([np.flatnonzero(played), rest]))
-    return features(corpus, evidence, items[kept]), played[kept].astype(np.int64)
+    return List(
+        int(plays.listeners[at]),
+        features(corpus, evidence, items[kept]),
+        played[kept].astype(np.int64),
+        np.zeros(len(kept), np.int64),
+    )
 
 
 def _weights(ago_s: Floats, decayed: bool) -> Floats:

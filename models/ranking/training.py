@@ -1,25 +1,39 @@
-"""Fitting the two stages: the forest learns from pseudo-impressions, and the corpus is then counted from all plays.
+"""Fitting the two stages: one forest learns what is played next, one what a recommendation earns.
 
-LambdaMART (Burges 2010) on LightGBM. The same plays, settings and seed give the same bytes. Interrupted, a fit goes on
-from the windows whose lists are done; the forest is grown anew, since LightGBM draws other rows when it continues one.
+The first is LambdaMART (Burges 2010) over replayed moments, the second boosted trees that foretell whether a track that
+is shown is played, over what was really shown, where that is enough; both on LightGBM. The same plays, settings and
+seed give the same bytes. Interrupted, a fit goes on from the windows whose lists are done; the forests are grown anew,
+since LightGBM draws other rows when it continues one.
+
+What stands further down is looked at less, and being passed over there says less. The second forest therefore starts
+from how often each slot was played, in log-odds, and learns what the track adds; it ranks as if all stood in one slot.
+That takes slots for alike but for their place: answers are learned from only where chance had a part in each slot.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy.sparse import csr_array
 
-from models.base import Interactions
-from models.progress import UNHEARD, Progress
+from models.base import Floats, Interactions
+from models.progress import UNHEARD, Checkpoint, Progress
 from models.ranking.counting import Plays, fit_corpus
 from models.ranking.features import ALS_COLUMN, NAMES
 from models.ranking.forest import Forest
-from models.ranking.pseudo import Impressions, pseudo_impressions
+from models.ranking.lists import Lists
+from models.ranking.logged import Shown, logged
+from models.ranking.pseudo import replayed, windows
 from models.ranking.two_stage import TwoStage, TwoStageConfig
 
 FEWEST = 20  # lists to learn from; with fewer a forest would learn chance
-CURVE = "ndcg@5"
+ENOUGH = 300  # answers from which a forest of its own is learned
+SHOWN_TREES, SHOWN_LEAVES, SHOWN_RATE = 60, 6, 0.08  # small ones: answers are few, and most of a label is chance
+_CURVES = {"ndcg@5", "binary_logloss"}  # of the first forest, and of the second
+_MOMENTS, _ANSWERS = "moments", "answers"
+_PRIOR = 1.0  # plays, and passes, that each slot is taken to have had besides
 _THREADS = 2  # fixed: sums of floats differ by it
 
 
@@ -27,38 +41,104 @@ class TooLittleHistory(ValueError):
     """There are not enough moments to learn a ranking from; says how many there were, and what was wanted."""
 
 
+@dataclass(frozen=True)
+class Learned:
+    """What forests learned from: `replayed` moments, and `logged` answers, 0 where there were too few of them."""
+
+    replayed: int
+    logged: int
+
+
 def fit_two_stage(interactions: Interactions, config: TwoStageConfig, progress: Progress = UNHEARD) -> TwoStage:
     """Raises `TooLittleHistory`, and ValueError where the order of the plays is unknown."""
-    return fit_plays(Plays.of(interactions), interactions.weights, config, progress)
+    return fit_plays(Plays.of(interactions), interactions.weights, config, progress=progress)[0]
 
 
-def fit_plays(plays: Plays, weights: csr_array, config: TwoStageConfig, progress: Progress = UNHEARD) -> TwoStage:
-    """The same of plays in order and the weights [listeners, tracks] that they have now. Raises `TooLittleHistory`."""
+def fit_plays(
+    plays: Plays,
+    weights: csr_array,
+    config: TwoStageConfig,
+    shown: Shown | None = None,
+    *,
+    progress: Progress = UNHEARD,
+) -> tuple[TwoStage, Learned]:
+    """The same of plays in order and the weights [listeners, tracks] that they have now, with what was shown.
+
+    Raises `TooLittleHistory`.
+    """
     tracks = int(weights.shape[1])
     if not len(plays.tracks):
         raise TooLittleHistory("two stages from no play; wanted some")
-    told = pseudo_impressions(plays, tracks, config, progress)
-    if len(told.sizes) < FEWEST:
-        found = f"{len(told.sizes)} of {told.asked} moments found what was played next among the candidates"
+    told, seen = lessons(plays, tracks, config, Shown.nothing() if shown is None else shown, progress)
+    if len(told) < FEWEST:
+        found = f"{len(told)} of {told.asked} moments found what was played next among the candidates"
         raise TooLittleHistory(f"two stages: {found}; wanted {FEWEST}")
-    forest = fit_forest(told, config, progress)
-    return TwoStage(config, fit_corpus(plays, weights, config.als), forest)
+    enough = len(seen) >= ENOUGH
+    model = TwoStage(
+        config,
+        fit_corpus(plays, weights, config.als),
+        fit_forest(told, config, progress),
+        fit_shown_forest(seen, config, progress) if enough else None,
+    )
+    return model, Learned(len(told), len(seen) if enough else 0)
 
 
-def fit_forest(told: Impressions, config: TwoStageConfig, progress: Progress = UNHEARD) -> Forest:
+def lessons(
+    plays: Plays, tracks: int, config: TwoStageConfig, shown: Shown, progress: Progress = UNHEARD
+) -> tuple[Lists, Lists]:
+    """Replayed moments, and what was shown, window after window; each is kept."""
+    random = np.random.default_rng(config.seed)
+    begun, moments, answers = progress.latest(), Lists.told([], 0), Lists.told([], 0)
+    if begun:
+        random.bit_generator.state = begun.told["random"]
+        moments, answers = (Lists.from_arrays(part, begun.arrays) for part in (_MOMENTS, _ANSWERS))
+    for step, window in list(enumerate(windows(plays, tracks, config), 1))[begun.step if begun else 0 :]:
+        moments = Lists.joined([moments, replayed(window, random)])
+        inside = shown.between(window.begins_s, window.ends_s)
+        if len(inside):
+            answers = Lists.joined([answers, logged(window.corpus, plays, inside, config)])
+        arrays = {**moments.arrays(_MOMENTS), **answers.arrays(_ANSWERS)}
+        progress.keep(Checkpoint(step, arrays, {"random": random.bit_generator.state}))
+    return moments, answers
+
+
+def fit_forest(told: Lists, config: TwoStageConfig, progress: Progress = UNHEARD) -> Forest:
     """What orders these lists best; the curve is how well it orders them after each tree."""
+    return _trained(told, _parameters(config, len(told.rows)), config.trees, progress, group=told.sizes)
+
+
+def fit_shown_forest(seen: Lists, config: TwoStageConfig, progress: Progress = UNHEARD) -> Forest:
+    """What foretells best which tracks of these lists were played, whatever their slots; the curve is its log loss."""
+    parameters = {
+        **_parameters(config, len(seen.rows)),
+        "objective": "binary",
+        "num_leaves": SHOWN_LEAVES,
+        "learning_rate": SHOWN_RATE,
+        "min_data_in_leaf": max(min(200, len(seen.rows) // 50), 1),
+    }
+    return _trained(seen, parameters, SHOWN_TREES, progress, init_score=slot_odds(seen)[seen.slots])
+
+
+def slot_odds(seen: Lists) -> Floats:
+    """How often what each slot showed was played, in log-odds [deepest slot + 1]."""
+    times, played = np.bincount(seen.slots), np.bincount(seen.slots, seen.played)
+    odds: Floats = np.log((played + _PRIOR) / (times - played + _PRIOR))
+    return odds
+
+
+def _trained(lists: Lists, parameters: dict[str, Any], trees: int, progress: Progress, **told: Any) -> Forest:
     import lightgbm  # it takes over a second, and only training needs it
 
     def heard(grown: Any) -> None:
         curves = {metric: value for _, metric, value, _ in grown.evaluation_result_list}
-        progress.tell(f"training {CURVE}", grown.iteration + 1, curves[CURVE])
+        for metric in _CURVES & curves.keys():
+            progress.tell(f"training {metric}", grown.iteration + 1, curves[metric])
 
     data = lightgbm.Dataset(
-        told.rows, told.played, group=told.sizes, feature_name=list(NAMES), params={"verbose": -1}, free_raw_data=True
+        lists.rows, lists.played, feature_name=list(NAMES), params={"verbose": -1}, free_raw_data=True, **told
     )
     listening: dict[str, Any] = {"valid_sets": [data], "callbacks": [heard]} if progress.listens else {}
-    parameters = _parameters(config, len(told.rows))
-    return Forest(lightgbm.train(parameters, data, config.trees, **listening).model_to_string())
+    return Forest(lightgbm.train(parameters, data, trees, **listening).model_to_string())
 
 
 def _parameters(config: TwoStageConfig, rows: int) -> dict[str, Any]:

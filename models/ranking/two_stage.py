@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -39,6 +40,7 @@ from models.ranking.sparse import among
 
 NOISE = 1e-6  # a drop below this share of the largest score is rounding, and is not cited
 OWN_AT_MOST, LIKED_AT_MOST = 12, 3  # plays whose removal is computed, beside the current one
+_OF_SHOWN = "forest_of_shown.txt"
 _AT_ONCE, _THREADS = 64, 2  # tastes whose candidates are ranked together, and the threads for that
 _NOTHING = np.empty(0, np.int64)
 
@@ -105,20 +107,35 @@ class Removed:
 
 @dataclass(frozen=True)
 class TwoStage(Model):
-    """The corpus that proposes and describes candidates, and the forest that ranks them."""
+    """The corpus that proposes and describes candidates, and the forest that ranks them by what is played next.
+
+    `of_shown` ranks by what is played of what is shown, where enough has been shown to learn that.
+    """
 
     config: TwoStageConfig
     corpus: Corpus
     forest: Forest = field(compare=False)
+    of_shown: Forest | None = field(default=None, compare=False)
     name: ClassVar[str] = "two-stage"
 
     @property
     def tracks(self) -> int:
         return self.corpus.tracks
 
+    @cached_property
+    def recommending(self) -> TwoStage:
+        """The model that ranks what is to be recommended, not what comes next: itself where it knows no better."""
+        return self if self.of_shown is None else dataclasses.replace(self, forest=self.of_shown)
+
     def warm(self) -> None:
         """Build what is built at its first use, so that no request waits for it."""
-        _ = self.corpus.als.index, self.corpus.directions, self.corpus.popular, self.corpus.session_lengths
+        _ = (
+            self.recommending,
+            self.corpus.als.index,
+            self.corpus.directions,
+            self.corpus.popular,
+            self.corpus.session_lengths,
+        )
 
     def read(self, *tastes: Taste, like: Evidence | None = None) -> list[Evidence]:
         """What the sources say of each taste: computed once for all that is asked about it, and for what they share."""
@@ -128,7 +145,7 @@ class TwoStage(Model):
         if _says_nothing(taste):
             return Ranked(_NOTHING, np.empty(0, np.float32))
         found, rows = self._candidates(taste, exclude)
-        return ranked(found.items, self._scored(rows), k)
+        return ranked(found.items, self.scores_of(rows), k)
 
     def propose(self, evidence: Evidence, k: int, barred: Positions, within: Positions | None = None) -> Proposed:
         """The best `k` candidates, none of `barred`, which ascend, and only those `within` where it is told."""
@@ -143,7 +160,7 @@ class TwoStage(Model):
     def scored(self, evidence: Evidence, items: Positions) -> Scored:
         """These tracks, as they are seen now."""
         rows = features(self.corpus, evidence, items)
-        return Scored(items, rows, self._scored(rows))
+        return Scored(items, rows, self.scores_of(rows))
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
         if _says_nothing(taste):
@@ -193,7 +210,7 @@ class TwoStage(Model):
         ends = np.cumsum([len(removed.of) for removed in removals])
         drops = np.full((len(shown.items), len(removals)), -np.inf)
         for column, (removed, left) in enumerate(
-            zip(removals, np.split(self._scored(np.concatenate(rows)), ends[:-1]), strict=True)
+            zip(removals, np.split(self.scores_of(np.concatenate(rows)), ends[:-1]), strict=True)
         ):
             drops[removed.of, column] = shown.scores[removed.of] - (0.0 if _says_nothing(removed.less.taste) else left)
         found = cited(drops, limit, NOISE * float(np.abs(shown.scores).max()))
@@ -205,6 +222,8 @@ class TwoStage(Model):
         write_json(folder / "config.json", {**dataclasses.asdict(self.config), "columns": list(NAMES)})
         self.corpus.save(folder)
         self.forest.save(folder / "forest.txt")
+        if self.of_shown is not None:
+            self.of_shown.save(folder / _OF_SHOWN)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -215,10 +234,13 @@ class TwoStage(Model):
             config = msgspec.convert(document, TwoStageConfig)
         except (msgspec.ValidationError, ValueError) as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}") from error
-        forest = Forest.load(folder / "forest.txt")
-        if forest.columns != len(NAMES):
-            raise ModelBroken(f"reading {folder}: found a forest over {forest.columns} columns, wanted {len(NAMES)}")
-        return cls(config, Corpus.load(folder, config.als), forest)
+        names = ["forest.txt", *([_OF_SHOWN] if (folder / _OF_SHOWN).exists() else [])]
+        forests = [Forest.load(folder / name) for name in names]
+        for forest in forests:
+            if forest.columns != len(NAMES):
+                found = f"found a forest over {forest.columns} columns, wanted {len(NAMES)}"
+                raise ModelBroken(f"reading {folder}: {found}")
+        return cls(config, Corpus.load(folder, config.als), *forests)
 
     def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
         lists = np.full((len(tastes), k), NOBODY, np.int64)
@@ -226,7 +248,7 @@ class TwoStage(Model):
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
             found = [self._candidates(tastes[row], tastes[row].tracks if new_only else None) for row in part]
-            scores = self._scored(np.concatenate([rows for _, rows in found]), _THREADS)
+            scores = self.scores_of(np.concatenate([rows for _, rows in found]), _THREADS)
             ends = np.cumsum([len(proposed) for proposed, _ in found])
             for row, (proposed, _), scored in zip(part, found, np.split(scores, ends[:-1]), strict=True):
                 best = ranked(proposed.items, scored, k).items
@@ -239,7 +261,8 @@ class TwoStage(Model):
         found = candidates(self.corpus, evidence, self.config.depth, barred)
         return found, features(self.corpus, evidence, found.items)
 
-    def _scored(self, rows: Scores, threads: int = 1) -> Floats:
+    def scores_of(self, rows: Scores, threads: int = 1) -> Floats:
+        """What these rows [tracks, columns] of `features` score."""
         return self.forest.scores(rows, threads) + self.config.smoothing * rows[:, ALS_COLUMN]
 
 

@@ -17,7 +17,7 @@ def discover(model: TwoStage, asked: Asked) -> Picks:
     """The best of what the listener has never touched."""
     if not len(asked.taste.tracks):
         return NOTHING
-    return _picks(model, asked, np.union1d(asked.barred, asked.known.touched))
+    return _picks(model.recommending, asked, np.union1d(asked.barred, asked.known.touched))
 
 
 def upcoming(model: TwoStage, asked: Asked) -> Picks:

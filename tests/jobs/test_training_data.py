@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from jobs.features_matrix import matrix
-from jobs.training_data import TrainingData, sequences, training_data
+from jobs.training_data import TrainingData, sequences, shown_slots, training_data
 from models.history import History
+from models.ranking.logged import Shown
 from tests.jobs.tables import DAY, MONDAY, day_of, frame, rows_of
 from warehouse.rules.decay import HALF_LIFE_DAYS, HALF_LIVES, TASTE_ENTRIES, UNIT, decay_weights
-from warehouse.tables import FEATURES_MATRIX, FEATURES_TASTE, FEATURES_TRANSITIONS
+from warehouse.tables import FEATURES_MATRIX, FEATURES_OUTCOMES, FEATURES_TASTE, FEATURES_TRANSITIONS
 
 AS_OF = day_of(MONDAY + DAY)
 
@@ -135,3 +136,30 @@ def test_plays_come_in_order_of_listener_and_start_with_their_sessions_numbered(
     assert made.tracks.tolist() == [0, 1, 0, 1]
     assert made.sessions.tolist() == [1, 1, 2, 3]
     assert made.started_s.tolist() == [1.0, 2.0, 8.0, 9.0]
+
+
+def slot(number: int, **other: object) -> dict[str, object]:
+    """A slot of an answer to ada, as features.outcomes has it."""
+    told = {"impression_id": "a1", "slot": number, "listener_id": "ada", "track_id": "t1", "shelf": "discover"}
+    by = {"source": "als", "model_version": "m", "propensity": 0.5, "shown_ms": 2_000, "outcome": "ignored"}
+    return {**told, **by, "day": date(1970, 1, 1), **other}
+
+
+def shown(*rows: dict[str, object]) -> Shown:
+    listeners, tracks = pa.array(["ada", "bob"]), pa.array(["t1", "t2"])
+    return shown_slots(rows_of(FEATURES_OUTCOMES, list(rows)), listeners, tracks)
+
+
+def test_slots_are_in_order_of_their_answers_and_say_what_was_played() -> None:
+    first = {"impression_id": "b1", "listener_id": "bob", "shown_ms": 1_000}
+    found = shown(slot(1, track_id="t2", outcome="played"), slot(0, outcome="skipped"), slot(0, **first))
+    assert found.shown_s.tolist() == [1.0, 2.0, 2.0]
+    assert (found.listeners.tolist(), found.tracks.tolist()) == ([1, 0, 0], [0, 0, 1])
+    assert (found.slots.tolist(), found.played.tolist()) == ([0, 0, 1], [0, 0, 1])
+    assert len(found) == 2
+
+
+def test_what_a_shelf_was_certain_to_show_and_who_or_what_is_unknown_is_left_out() -> None:
+    certain = [slot(0, propensity=1.0), slot(1, propensity=None)]
+    unknown = [slot(2, listener_id="eve"), slot(3, track_id="t9")]
+    assert shown(*certain, *unknown, slot(4)).slots.tolist() == [4]

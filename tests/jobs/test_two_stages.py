@@ -13,13 +13,14 @@ import pytest
 from jobs.candidate import Brief
 from jobs.run import JobRun
 from jobs.training_data import TrainingData, training_data
-from jobs.two_stages import fitted, sessions_before, tried
+from jobs.two_stages import fitted, outcomes_before, sessions_before, tried
+from models.ranking.training import ENOUGH
 from models.ranking.two_stage import TwoStage
 from tests.jobs.tables import rows_of
 from tests.models.ranking.listening import LENGTH, SESSIONS, listening
 from warehouse.rules.decay import UNIT
 from warehouse.stores.lake import Lake
-from warehouse.tables import CORE_SESSIONS, FEATURES_MATRIX, FEATURES_TRANSITIONS
+from warehouse.tables import CORE_SESSIONS, FEATURES_MATRIX, FEATURES_OUTCOMES, FEATURES_TRANSITIONS
 
 FIRST = date(2026, 3, 1)
 AS_OF = FIRST + timedelta(days=60)
@@ -78,7 +79,10 @@ def test_what_is_tried_is_measured_after_the_split_and_then_fitted(run: JobRun, 
     assert figures is not None
     assert figures["passed"]
     assert figures["hit@20"] > 0.9
-    assert isinstance(fitted(data, figures), TwoStage)
+    found = fitted(data, outcomes_before(run), AS_OF, figures)
+    assert found is not None
+    assert isinstance(found[0], TwoStage)
+    assert (found[1].logged, found[0].of_shown) == (0, None)
 
 
 @pytest.mark.parametrize("split", [None, AS_OF])
@@ -86,9 +90,36 @@ def test_where_nothing_can_be_measured_there_are_no_two_stages(
     run: JobRun, data: TrainingData, split: date | None
 ) -> None:
     assert tried(run, brief(split)) is None
-    assert fitted(data, None) is None
+    assert fitted(data, outcomes_before(run), AS_OF, None) is None
 
 
-def test_a_trial_that_went_badly_is_not_published(data: TrainingData) -> None:
+def test_a_trial_that_went_badly_is_not_published(run: JobRun, data: TrainingData) -> None:
     figures: dict[str, Any] = {"passed": False}
-    assert fitted(data, figures) is None
+    assert fitted(data, outcomes_before(run), AS_OF, figures) is None
+
+
+def test_a_forest_of_answers_is_kept_only_where_its_own_trial_went_well(data: TrainingData) -> None:
+    until_ms = int(1_000 * data.interactions.sequences.started_s.max()) if data.interactions.sequences else 0
+    answers = [
+        {
+            "impression_id": f"a{number:04}",
+            "slot": slot,
+            "listener_id": data.listeners[number % len(data.listeners)],
+            "track_id": data.catalog.ids[(7 * number + 11 * slot) % len(data.catalog.ids)],
+            "shelf": "discover",
+            "source": "als",
+            "model_version": "m",
+            "propensity": 0.1,
+            "shown_ms": until_ms,
+            "outcome": "played" if slot == 1 else "ignored",
+            "day": AS_OF,
+        }
+        for number in range(ENOUGH)
+        for slot in range(3)
+    ]
+    outcomes = rows_of(FEATURES_OUTCOMES, answers)
+    for shown, logged in (({}, 0), ({"shown": {"passed": False}}, 0), ({"shown": {"passed": True}}, ENOUGH)):
+        found = fitted(data, outcomes, AS_OF + timedelta(days=30), {"passed": True, **shown})
+        assert found is not None
+        assert found[1].logged == logged
+        assert (found[0].of_shown is None) == (logged == 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.ranking.counting import Plays
-from models.ranking.training import TooLittleHistory
+from models.ranking.training import Learned, TooLittleHistory
 from models.ranking.trial import Trial, trial
 from tests.models.ranking.listening import CONFIG, LISTENERS, TRACKS, listening
 
@@ -22,8 +22,9 @@ def test_the_next_track_of_an_album_is_found_after_the_split() -> None:
 
 def test_two_stages_that_lose_to_transitions_beyond_chance_do_not_pass() -> None:
     some = np.ones(50)
-    assert not Trial(0 * some, some, some).passed
-    assert Trial(some, some, some).passed
+    learned = Learned(50, 0)
+    assert not Trial(0 * some, some, some, learned).passed
+    assert Trial(some, some, some, learned).passed
 
 
 def test_nothing_after_the_split_is_too_little() -> None:

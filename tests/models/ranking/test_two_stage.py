@@ -14,8 +14,9 @@ from models.ranking.candidates import SOURCES
 from models.ranking.counting import Plays
 from models.ranking.features import NAMES, features, features_less
 from models.ranking.forest import Forest
-from models.ranking.pseudo import corpus_before, moments_between, pseudo_impressions, taste_at
-from models.ranking.training import TooLittleHistory, fit_two_stage
+from models.ranking.logged import Shown
+from models.ranking.pseudo import corpus_before, moments_between, taste_at
+from models.ranking.training import TooLittleHistory, fit_two_stage, lessons
 from models.ranking.two_stage import TwoStage
 from tests.models.contract import assert_citations_hold
 from tests.models.contract import files as contents
@@ -175,7 +176,7 @@ def test_what_comes_after_a_moment_changes_neither_candidates_nor_features(histo
 
 
 def test_the_label_is_the_track_that_was_played_next(history: Interactions) -> None:
-    told = pseudo_impressions(Plays.of(history), TRACKS, CONFIG)
+    told, _ = lessons(Plays.of(history), TRACKS, CONFIG, Shown.nothing())
     ends = np.cumsum(told.sizes)
     labels = np.split(told.played, ends[:-1])
     assert [int(one.sum()) for one in labels] == [1] * len(labels)
