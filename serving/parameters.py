@@ -26,6 +26,12 @@ Explore = Annotated[
     float | None,
     QueryParameter(gt=0, le=10, description="draws the list, the more freely the higher; propensities are logged"),
 ]
+Diversity = Annotated[
+    float,
+    QueryParameter(
+        ge=0, le=1, description="how much less a track is worth for being like one above it; 0 is not at all"
+    ),
+]
 Exclude = Annotated[
     list[str] | None,
     QueryParameter(description="tracks to leave out: repeated, or separated by commas; 500 at most"),

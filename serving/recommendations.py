@@ -19,6 +19,7 @@ from serving.parameters import (
     MAX_EXCLUDED,
     MAX_LIMIT,
     Cursor,
+    Diversity,
     Exclude,
     Explore,
     Limit,
@@ -46,11 +47,15 @@ class NewQuestions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_MANY_LIMIT)] = 20
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**53)] | None = None
     exclude: Annotated[list[Id], msgspec.Meta(max_length=MAX_EXCLUDED)] = []
+    diversity: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
     def questions(self) -> list[Question]:
         """One a listener, in order."""
         excluded = tuple(self.exclude)
-        return [Question(who, self.shelf, self.limit, self.seed, excluded) for who in self.listener_ids]
+        return [
+            Question(who, self.shelf, self.limit, self.seed, excluded, diversity=self.diversity)
+            for who in self.listener_ids
+        ]
 
 
 read_questions = decoder(NewQuestions)
@@ -85,10 +90,11 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
         seed: Seed = None,
         exclude: Exclude = None,
         explore: Explore = None,
+        diversity: Diversity = 0.0,
     ) -> Recommendations:
         """One shelf, each track with its reason and the plays that it cites."""
         who = path_id(listener_id, "listener_id")
-        return await answered(Question(who, shelf, limit, seed, excluded_ids(exclude), cursor, explore))
+        return await answered(Question(who, shelf, limit, seed, excluded_ids(exclude), cursor, explore, diversity))
 
     @get(
         "/v1/listeners/{listener_id:str}/mixes",

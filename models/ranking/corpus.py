@@ -19,6 +19,7 @@ import numpy.typing as npt
 from models.als import AlsConfig, AlsModel
 from models.base import Floats, ModelBroken, Positions, Scores
 from models.files import read_arrays, write_arrays
+from models.ranking.rerank import unit_length
 from models.ranking.sparse import Lists
 
 _ROWS = ("follows", "precedes", "skips", "pairs", "near", "sessions", "heard_in")
@@ -53,8 +54,7 @@ class Corpus:
     @cached_property
     def directions(self) -> Scores:
         """The tracks' vectors at length 1 [tracks, factors]; zero where nobody has played the track."""
-        vectors = self.als.vectors
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-9))
+        return unit_length(self.als.vectors)
 
     @cached_property
     def popular(self) -> Positions:

@@ -9,7 +9,8 @@ from datetime import date, timedelta
 from functools import cached_property
 
 from models.artifact import Artifact
-from models.base import ModelBroken, Positions, TrackId
+from models.base import ModelBroken, Positions, Scores, TrackId
+from models.ranking.rerank import unit_length
 from models.registry import NoSuchVersion
 from serving.service.ports import Models
 
@@ -36,6 +37,10 @@ class Snapshot:
     def position(self, track_id: str) -> int | None:
         """Where the models keep the track, or None where they don't know it."""
         return self.artifact.catalog.position(TrackId(track_id))
+
+    def directions(self, positions: Positions) -> Scores:
+        """Where ALS sees these tracks, at length 1 [positions, factors]; 0 where nobody has played one."""
+        return unit_length(self.artifact.als.vectors[positions])
 
     def ids(self, positions: Positions) -> list[str]:
         """The tracks at these positions."""

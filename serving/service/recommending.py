@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from models.base import Positions
 from models.experiments.assignment import Experiment, assigned
 from models.ranking.mixes import mix_name
 from serving.answers import Item, MixAnswer, MixesAnswer, Recommendations
+from serving.service.asking import Artists, Asked
 from serving.service.cards import Cards
 from serving.service.cursors import PAGED_ITEMS, Bound, after, shown_before
 from serving.service.listening import Listeners, Weighed, in_order, positions_of
@@ -20,7 +21,7 @@ from serving.service.mixing import Mixed, mixed
 from serving.service.ports import Charts, Clock
 from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
-from serving.service.shelves import Asked, Picks, Shelf, standing_in
+from serving.service.shelves import Picks, Shelf, standing_in
 from serving.service.trending import Trending
 from serving.service.two_stage_shelves import picked
 from serving.service.weekly import week_began, week_seed, weekly
@@ -48,7 +49,8 @@ _NOTHING_YET = "No model is published yet, and there is no chart to stand in."
 class Question:
     """What is asked for one listener. `excluded` are track ids, `cursor` goes on after an earlier page.
 
-    `explore` is the temperature at which the list is drawn; without one nothing is.
+    `explore` is the temperature at which the list is drawn; without one nothing is. `diversity`, 0 to 1, says how much
+    less a track is worth for being like one before it.
     """
 
     listener_id: str
@@ -58,6 +60,7 @@ class Question:
     excluded: tuple[str, ...] = ()
     cursor: str | None = None
     explore: float | None = None
+    diversity: float = 0.0
 
 
 Chances = list[float] | None  # of each slot to show what it shows, given those above; None where nobody knows
@@ -143,10 +146,10 @@ class Recommender:
             else np.empty(0, np.int64)
         )
         known, monday = self._known(question, snapshot)
-        excluded = in_order(positions_of(question.excluded, snapshot, self._cards).values())
-        barred = np.union1d(known.unwanted, excluded)
+        asked = self._asked(question, snapshot, known, before)
+        seed = week_seed(question.listener_id, monday)
         picks, reason = _picked(
-            snapshot, known, question, before, barred, lambda asked: self._weekly(snapshot, asked, question, monday)
+            snapshot, asked, question.shelf, lambda: weekly(snapshot, asked, seed, self._artists(snapshot))
         )
         shown = np.concatenate([before, picks.items])
         more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
@@ -170,13 +173,28 @@ class Recommender:
             return self._listeners.weighed_before(question.listener_id, snapshot, monday), monday
         return self._listeners.weighed(question.listener_id, snapshot), monday
 
-    def _weekly(self, snapshot: Snapshot, asked: Asked, question: Question, monday: int) -> Picks:
+    def _asked(self, question: Question, snapshot: Snapshot, known: Weighed, before: Positions) -> Asked:
+        """The question as a shelf takes it. Of one artist `discover` alone must not be full."""
+        excluded = in_order(positions_of(question.excluded, snapshot, self._cards).values())
+        return Asked(
+            known,
+            np.union1d(before, np.union1d(known.unwanted, excluded)),
+            min(question.limit, PAGED_ITEMS - len(before)),
+            question.seed,
+            question.explore,
+            before,
+            self._artists(snapshot) if question.shelf is Shelf.DISCOVER else None,
+            question.diversity,
+            snapshot.directions,
+        )
+
+    def _artists(self, snapshot: Snapshot) -> Artists:
         def artists(items: Positions) -> list[str | None]:
             ids = snapshot.ids(items)
             cards = self._cards.of(ids)
             return [cards[track_id].artist for track_id in ids]
 
-        return weekly(snapshot, asked, week_seed(question.listener_id, monday), artists)
+        return artists
 
     def _items(self, snapshot: Snapshot, known: Weighed, picks: Picks, impression_id: str) -> tuple[Item, ...]:
         cards = self._cards.of(tracks_told_of(snapshot, known, picks))
@@ -264,23 +282,13 @@ def _certain(question: Question) -> Chances:
     return None if question.seed is not None else [1.0] * question.limit
 
 
-def _picked(
-    snapshot: Snapshot,
-    known: Weighed,
-    question: Question,
-    before: Positions,
-    barred: Positions,
-    of_week: Callable[[Asked], Picks],
-) -> tuple[Picks, str | None]:
-    """The shelf's picks, none shown `before` or `barred`; where it has nothing to go by, what many play, and why."""
-    count = min(question.limit, PAGED_ITEMS - len(before))
-    asked = Asked(known, np.union1d(before, barred), count, question.seed, question.explore)
-    picks = of_week(asked) if question.shelf is Shelf.WEEKLY else picked(snapshot, question.shelf, asked)
-    if len(picks.items) or not _has_nothing_to_go_by(known, question.shelf):
+def _picked(snapshot: Snapshot, asked: Asked, shelf: Shelf, of_week: Callable[[], Picks]) -> tuple[Picks, str | None]:
+    """The shelf's picks; where it has nothing to go by, what many play, and why."""
+    picks = of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)
+    if len(picks.items) or not _has_nothing_to_go_by(asked.known, shelf):
         return picks, None
-    heard = known.touched if question.shelf in (Shelf.DISCOVER, Shelf.WEEKLY) else np.empty(0, np.int64)
-    stands_in = Asked(known, np.union1d(asked.barred, heard), count, question.seed, question.explore)
-    return standing_in(snapshot, stands_in), _STANDS_IN.get(question.shelf)
+    heard = asked.known.touched if shelf in (Shelf.DISCOVER, Shelf.WEEKLY) else np.empty(0, np.int64)
+    return standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard))), _STANDS_IN.get(shelf)
 
 
 def _has_nothing_to_go_by(known: Weighed, shelf: Shelf) -> bool:

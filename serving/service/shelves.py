@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
 
 import numpy as np
 
 from models.base import NOBODY, Floats, Positions, Taste, TrackPosition
-from models.ranking.rerank import explored
-from serving.service.listening import Weighed
+from serving.service.asking import Asked
 from serving.service.published import Snapshot
 
 CITED = 3
 CURRENT = -2  # in place of a place in the taste: the current play, which may not count towards it
-SEEDED_SHARE = 0.05  # how much of its score a seed may give or take
 _CLOSE = 1e-9  # scores nearer than this, relative, are equal: rounding is not cited
 
 
@@ -45,49 +42,6 @@ class Picks:
 
 
 NOTHING = Picks(np.empty(0, np.int64), np.empty(0, np.float64), (), ())
-
-
-class Chosen(NamedTuple):
-    """What a shelf shows, and how likely each slot was to show it, given those above, where it was drawn."""
-
-    items: Positions
-    scores: Floats
-    propensities: Floats | None
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One shelf's question: how many, none of `barred`, and in which order among the near-equal.
-
-    With a `temperature`, in standard deviations of the candidates' scores, the list is drawn, by the seed.
-    """
-
-    known: Weighed
-    barred: Positions
-    count: int
-    seed: int | None
-    temperature: float | None = None
-
-    @property
-    def taste(self) -> Taste:
-        return self.known.taste
-
-    @property
-    def pool(self) -> int:
-        """How many candidates to draw: with a seed more than are shown, so that it has something to choose from."""
-        return self.count if self.seed is None and self.temperature is None else 2 * self.count + 20
-
-    def chosen(self, items: Positions, scores: Floats) -> Chosen:
-        """The first `count` by score, each nudged by the seed where there is one; or drawn, where that is asked."""
-        if self.temperature is not None and len(items):
-            scale = self.temperature * (float(np.std(scores)) or 1.0)
-            drawn = explored(scores, self.count, scale, np.random.default_rng(self.seed))
-            return Chosen(items[drawn.places], scores[drawn.places], drawn.propensities)
-        if self.seed is not None:
-            nudged = scores + np.abs(scores) * SEEDED_SHARE * noise(self.seed, items)
-            order = np.lexsort((items, -nudged))
-            items, scores = items[order], scores[order]
-        return Chosen(items[: self.count], scores[: self.count], None)
 
 
 def discover(snapshot: Snapshot, asked: Asked) -> Picks:
@@ -196,16 +150,6 @@ def _upcoming_cites(snapshot: Snapshot, asked: Asked, items: Positions, scores: 
 
 def _places(places: Positions) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(place for place in row if place != NOBODY) for row in places.tolist())
-
-
-def noise(seed: int, items: Positions) -> Floats:
-    """A number in [-1, 1) for each item [items]: the same for the same seed (SplitMix64, Steele et al. 2014)."""
-    state = items.astype(np.uint64) + np.uint64(seed)
-    state = (state + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    state ^= state >> np.uint64(31)
-    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-52 - 1.0
 
 
 SHELVES: dict[Shelf, Callable[[Snapshot, Asked], Picks]] = {

@@ -9,8 +9,9 @@ import numpy as np
 from models.base import NOBODY, Positions
 from models.ranking.evidence import Evidence
 from models.ranking.two_stage import Removed, Scored, TwoStage
+from serving.service.asking import Asked
 from serving.service.published import Snapshot
-from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Asked, Picks, Shelf
+from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Picks, Shelf
 
 
 def discover(model: TwoStage, asked: Asked) -> Picks:

@@ -6,18 +6,17 @@ What is played meanwhile changes nothing, what is judged or excluded goes at onc
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.base import NOBODY, Positions
+from models.base import NOBODY
 from models.ranking.mixes import weekly_discovery
+from serving.service.asking import Artists, Asked, noise
 from serving.service.published import Snapshot
-from serving.service.shelves import CITED, NOTHING, Asked, Picks, noise
+from serving.service.shelves import CITED, NOTHING, Picks
 
 POOL = 300
 _MONDAY = 3  # 1970-01-01 was a Thursday
-Artists = Callable[[Positions], Sequence[str | None]]
 
 
 def week_began(day: int) -> int:

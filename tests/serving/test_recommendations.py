@@ -17,8 +17,8 @@ def ids(answer: Any) -> list[str]:
 
 def test_discover_recommends_unheard_tracks_of_the_genre_that_was_played(house: House) -> None:
     house.listen("ada", track(1, 0), track(1, 1), track(1, 0))
-    answer = house.recommend("ada", limit=5)
-    assert len(answer["items"]) == 5
+    answer = house.recommend("ada", limit=2)
+    assert len(answer["items"]) == 2
     assert {name[:4] for name in ids(answer)} == {"t:1/"}
     assert not {track(1, 0), track(1, 1)} & set(ids(answer))
 
@@ -186,10 +186,10 @@ def test_a_seed_varies_the_order_the_same_way_each_time_and_never_the_scores(hou
 
 def test_excluded_tracks_are_left_out_repeated_or_by_commas(house: House) -> None:
     house.listen("ada", track(1, 0))
-    best = ids(house.recommend("ada", limit=4))
+    best = ids(house.recommend("ada", "next", limit=4))
     answer = house.client.get(
         "/v1/listeners/ada/recommendations",
-        params={"limit": 4, "exclude": [f"{best[0]},{best[1]}", best[2], "never:heard-of"]},
+        params={"shelf": "next", "limit": 4, "exclude": [f"{best[0]},{best[1]}", best[2], "never:heard-of"]},
     ).json()
     assert not set(best[:3]) & set(ids(answer))
     assert ids(answer)[0] == best[3]
@@ -198,7 +198,7 @@ def test_excluded_tracks_are_left_out_repeated_or_by_commas(house: House) -> Non
 def test_many_listeners_are_answered_in_their_order(house: House) -> None:
     house.listen("ada", track(1, 0))
     house.listen("bob", track(2, 0))
-    body = {"listener_ids": ["bob", "nobody", "ada"], "limit": 3, "exclude": [track(2, 1)]}
+    body = {"listener_ids": ["bob", "nobody", "ada"], "limit": 2, "exclude": [track(2, 1)]}
     answers = house.client.post("/v1/recommendations", json=body).json()["answers"]
     assert [answer["listener_id"] for answer in answers] == ["bob", "nobody", "ada"]
     assert {name[:4] for name in ids(answers[0])} == {"t:2/"}

@@ -6,16 +6,52 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.als import AlsConfig, AlsModel
 from models.base import Taste
 from models.ranking.mixes import clusters, daily_mixes, mix_name, weekly_discovery
-from models.ranking.rerank import allowed, capped, diverse, explored
+from models.ranking.rerank import allowance, allowed, capped, diverse, explored, spread, unit_length
 
 
 def test_an_artist_has_at_most_as_many_places_and_an_unknown_one_is_nobody_elses() -> None:
     assert capped(["a", "a", "a", "b", None, None, None], 2, 6).tolist() == [0, 1, 3, 4, 5, 6]
     assert capped(["a", "a", "b"], 2, 2).tolist() == [0, 1]
+
+
+def test_artists_of_earlier_pages_count() -> None:
+    assert capped(["a", "b", "a", "b"], 2, 4, before=["a", "b", "b", None]).tolist() == [0]
+
+
+ARTISTS = st.lists(st.sampled_from(["a", "b", "c", "d", None]) | st.integers(0, 30).map(str), max_size=160)
+
+
+@given(ARTISTS, st.integers(0, 90))
+def test_a_list_is_full_and_in_each_slot_is_the_first_of_whose_artist_there_is_room(
+    artists: list[str | None], k: int
+) -> None:
+    kept = spread(artists, k).tolist()
+    assert len(kept) == len(set(kept)) == min(k, len(artists))
+    for slot, place in enumerate(kept):
+        shown = [artists[above] for above in kept[:slot]]
+        left = [at for at in range(len(artists)) if at not in kept[:slot]]
+        free = [at for at in left if artists[at] is None or shown.count(artists[at]) < allowance(slot)]
+        assert place == (free or left)[0]
+
+
+@given(ARTISTS, st.integers(0, 90), st.integers(0, 90))
+def test_pages_spread_one_after_the_other_are_the_list_spread_as_a_whole(
+    artists: list[str | None], first: int, second: int
+) -> None:
+    page = spread(artists, first).tolist()
+    left = [place for place in range(len(artists)) if place not in page]
+    rest = spread([artists[place] for place in left], second, [artists[place] for place in page])
+    assert page + [left[place] for place in rest] == spread(artists, len(page) + second).tolist()
+
+
+def test_an_artist_has_two_places_of_twenty_five_and_three_of_fifty() -> None:
+    assert [allowance(place) for place in (0, 24, 25, 49, 50)] == [2, 2, 3, 3, 4]
 
 
 def test_what_is_barred_is_out() -> None:
@@ -27,8 +63,25 @@ def test_a_near_duplicate_makes_room() -> None:
     scores = np.array([3.0, 2.9, 2.5])
     assert diverse(scores, directions, 3, 0.0).tolist() == [0, 1, 2]
     assert diverse(scores, directions, 3, 0.6).tolist() == [0, 2, 1]
+    assert diverse(scores, directions, 3, 0.6, before=directions[:1]).tolist() == [2, 0, 1]
     with pytest.raises(ValueError, match="0 to 1"):
         diverse(scores, directions, 3, 1.5)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 12), st.integers(0, 12), st.floats(0, 1))
+def test_each_place_of_a_diverse_list_is_the_best_by_score_and_likeness_to_those_before(
+    seed: int, size: int, k: int, share: float
+) -> None:
+    random = np.random.default_rng(seed)
+    scores, directions = random.normal(size=size), unit_length(random.normal(size=(size, 3)).astype(np.float32))
+    order = diverse(scores, directions, k, share).tolist()
+    assert len(order) == len(set(order)) == min(k, size)
+    worth = (scores - scores.min(initial=np.inf)) / (float(np.ptp(scores)) or 1.0) if size else scores
+    for slot, place in enumerate(order):
+        nearest = (directions @ directions[order[:slot]].T).max(axis=1, initial=0.0)
+        gains = (1 - share) * worth - share * nearest
+        left = [at for at in range(size) if at not in order[:slot]]
+        assert gains[place] >= max(gains[left]) - 1e-6
 
 
 def test_propensities_are_the_chances_of_the_slots_and_their_product_that_of_the_list() -> None:
