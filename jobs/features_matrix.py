@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.run import JobRun
-from warehouse.rules.decay import TASTE_ENTRIES, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, decay_weights
 from warehouse.tables import FEATURES_MATRIX, FEATURES_TASTE
 
 
@@ -25,7 +25,7 @@ def matrix(taste: DataFrame, as_of: date) -> DataFrame:
     """Counted plays by decayed weight; a listener is known by the newest entries, as many as the bound allows."""
     weights = F.array(*(F.lit(weight).cast("long") for weight in decay_weights()))
     age_days = F.datediff(F.lit(as_of - timedelta(days=1)), "day")
-    weight = F.coalesce(F.try_element_at(weights, age_days + 1), F.lit(0).cast("long"))
+    weight = F.get(weights, F.least(age_days, F.lit(OLDEST_AGE)))
     newest_first = Window.partitionBy("listener_id").orderBy(F.desc("day"), F.desc("plays"), "track_id")
     return (
         taste.withColumn("place", F.row_number().over(newest_first))

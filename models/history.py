@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Catalog, Floats, Interactions, Positions, TrackId
-from warehouse.rules.decay import TASTE_ENTRIES, UNIT, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, UNIT, decay_weights
 from warehouse.rules.quantity import DAY_MS
 from warehouse.rules.sessions import opens_session
 
@@ -91,7 +91,8 @@ class History:
         """What was known when `day` began: only plays of earlier days, decayed as of then."""
         end = day_number(day)
         rows = self._newest_entries(np.flatnonzero(self.days < end))
-        fixed = self.plays[rows] * _decay(end - 1 - self.days[rows])
+        age_days = end - 1 - self.days[rows]
+        fixed = self.plays[rows] * np.array(decay_weights(), np.int64)[np.minimum(age_days, OLDEST_AGE)]
         rows, fixed = rows[fixed > 0], fixed[fixed > 0]
         listeners, row_of = np.unique(self.listeners[rows], return_inverse=True)
         tracks, column_of = np.unique(self.tracks[rows], return_inverse=True)
@@ -169,11 +170,6 @@ def distinct(*columns: Positions) -> tuple[list[Positions], Positions, Positions
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
     return (day - _EPOCH).days
-
-
-def _decay(ages: Positions) -> Positions:
-    weights = np.array([*decay_weights(), 0], np.int64)
-    return weights[np.minimum(ages, len(weights) - 1)]
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.object_], Positions]:

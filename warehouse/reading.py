@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from warehouse.events import SignalKind
-from warehouse.rules.decay import TASTE_ENTRIES, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, decay_weights
 from warehouse.rules.plays import same_play
 from warehouse.rules.quantity import DAY_MS
 from warehouse.sources import SOURCES, UNKNOWN_SOURCE
@@ -54,7 +54,9 @@ class CurrentTaste:
 
         `today` counts days since 1970-01-01; the matrix as of day D was weighed on the day before D.
         """
-        of_day = {day: _weight(age_days(day, today)) for day in {entry.day for entry in self.entries}}
+        of_age = decay_weights()
+        days = {entry.day for entry in self.entries}
+        of_day = {day: of_age[min(age_days(day, today), OLDEST_AGE)] for day in days}
         weights: defaultdict[str, int] = defaultdict(int)
         for track_id, day, plays, _, _, _ in self.entries:
             weights[track_id] += plays * of_day[day]
@@ -64,11 +66,6 @@ class CurrentTaste:
 def age_days(day: int, today: int) -> int:
     """How old a play of `day` is; one whose player's clock ran ahead is of today."""
     return max(0, today - day)
-
-
-def _weight(age: int) -> int:
-    by_age = decay_weights()
-    return by_age[age] if age < len(by_age) else 0
 
 
 def taste_now(base: TasteBase, events: Sequence[Tailed], names: Mapping[str, str] = _AS_TOLD) -> CurrentTaste:

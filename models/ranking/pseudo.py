@@ -25,10 +25,11 @@ from models.ranking.evidence import Evidence
 from models.ranking.features import features
 from models.ranking.lists import List, Lists
 from models.ranking.two_stage import TwoStageConfig
-from warehouse.rules.decay import UNIT, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, UNIT, decay_weights
+from warehouse.rules.quantity import DAY_MS, SECOND_MS
 
 RECENT_PLAYS = 500  # of a taste, in order: as many as serving reads
-_DAY_S = 86_400.0
+_DAY_S = DAY_MS // SECOND_MS
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,12 @@ def corpus_before(plays: Plays, moment_s: float, tracks: int, config: TwoStageCo
 
 
 def weights_at(plays: Plays, moment_s: float, tracks: int, config: TwoStageConfig) -> csr_array[Any, tuple[int, int]]:
-    """What these plays weigh at the moment [listeners, tracks]."""
-    values = _weights(moment_s - plays.started_s, config.decayed).astype(np.float32)
+    """What these plays, all of before the moment, weigh at it [listeners, tracks].
+
+    The moment's day is the one that it ends: as of midnight, plays of yesterday are of today, as in features.matrix.
+    """
+    today = np.ceil(moment_s / _DAY_S) - 1
+    values = _weights(plays.started_s, today, config).astype(np.float32)
     listeners = int(plays.listeners.max(initial=-1)) + 1
     weights = csr_array(coo_array((values, (plays.listeners, plays.tracks)), shape=(listeners, tracks)))
     weights.eliminate_zeros()
@@ -92,7 +97,8 @@ def taste_at(plays: Plays, at: int, config: TwoStageConfig) -> Taste:
     until = slice(first, at + 1)
     ago_s = plays.started_s[at] - plays.started_s[until]
     each, heard, place = np.unique(plays.tracks[until], return_index=True, return_inverse=True)
-    weights = np.bincount(place, _weights(ago_s, config.decayed), len(each)).astype(np.float64)
+    today = plays.started_s[at] // _DAY_S
+    weights = np.bincount(place, _weights(plays.started_s[until], today, config), len(each)).astype(np.float64)
     order = np.argsort(heard)
     order = order[weights[order] > 0]
     session = int((plays.sessions[until] == plays.sessions[at]).sum())
@@ -120,8 +126,9 @@ def _shown(corpus: Corpus, plays: Plays, at: int, config: TwoStageConfig, random
     )
 
 
-def _weights(ago_s: Floats, decayed: bool) -> Floats:
-    if not decayed:
-        return np.ones(len(ago_s))
-    table = np.array([*decay_weights(), 0], np.float64) / UNIT
-    return table[np.clip((ago_s // _DAY_S).astype(np.int64), 0, len(table) - 1)]
+def _weights(started_s: Floats, today: float, config: TwoStageConfig) -> Floats:
+    """By the rule of decay: by UTC days since the play's, `today` counting them since 1970-01-01."""
+    if not config.decayed:
+        return np.ones(len(started_s))
+    age_days = (today - started_s // _DAY_S).astype(np.int64)
+    return (np.array(decay_weights(), np.float64) / UNIT)[np.clip(age_days, 0, OLDEST_AGE)]

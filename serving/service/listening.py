@@ -16,7 +16,7 @@ from serving.service.cards import Cards
 from serving.service.published import Snapshot
 from warehouse.events import SignalKind
 from warehouse.reading import CurrentTaste, age_days, taste_now
-from warehouse.rules.decay import UNIT, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, UNIT, decay_weights
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
 from warehouse.rules.sessions import opens_session
 from warehouse.stores.rows import Rows
@@ -200,9 +200,7 @@ def in_order(positions: Iterable[int]) -> Positions:
 def _latest_weight(history: TrackHistory, today: int) -> float:
     if history.latest is None or history.last_play_id is None:
         return 0.0
-    weights = decay_weights()
-    age = age_days(history.latest.day, today)
-    return weights[age] / UNIT if age < len(weights) else 0.0
+    return decay_weights()[min(age_days(history.latest.day, today), OLDEST_AGE)] / UNIT
 
 
 class Listeners:

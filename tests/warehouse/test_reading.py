@@ -7,7 +7,7 @@ import pytest
 from tests.streaming.tastes import DAY, MIN, NOON, PLAYS_PLACE, TODAY, erasure, play, skip, word
 from warehouse.events import Event, SignalKind
 from warehouse.reading import CurrentTaste, taste_now
-from warehouse.rules.decay import TASTE_ENTRIES, UNIT, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, UNIT, decay_weights
 from warehouse.tail import tailed
 from warehouse.taste import RECENT_PLAYS, Entry, Heard, Opinion, Tailed, TasteBase
 
@@ -181,7 +181,7 @@ def test_weights_add_the_plays_of_each_day_by_their_age() -> None:
 
 
 def test_a_play_too_old_to_weigh_anything_has_no_weight() -> None:
-    ages = (len(decay_weights()) - 1, len(decay_weights()))
+    ages = (OLDEST_AGE - 1, OLDEST_AGE, OLDEST_AGE + 1)
     days = tuple(Entry(f"t{age}", TODAY - age, 1, 0, None, None) for age in ages)
     assert taste_now(TasteBase(days), ()).weights(TODAY) == {f"t{ages[0]}": 1}
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.base import Interactions, ModelBroken, Sequences, Taste
+from models.history import History
 from models.learners import learner
 from models.ranking.candidates import SOURCES
 from models.ranking.counting import Plays
 from models.ranking.features import NAMES, features, features_less
 from models.ranking.forest import Forest
 from models.ranking.logged import Shown
-from models.ranking.pseudo import corpus_before, moments_between, taste_at
+from models.ranking.pseudo import corpus_before, moments_between, taste_at, weights_at
 from models.ranking.training import TooLittleHistory, fit_two_stage, lessons
 from models.ranking.two_stage import TwoStage
 from tests.models.contract import assert_citations_hold
 from tests.models.contract import files as contents
 from tests.models.ranking.listening import CONFIG, EACH, LENGTH, TRACKS, listening, of_plays, taste_of
+from warehouse.reading import taste_now
+from warehouse.rules.decay import UNIT
+from warehouse.rules.quantity import DAY_MS, HOUR_MS, SECOND_MS
+from warehouse.taste import Entry, TasteBase
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +199,27 @@ def test_a_taste_at_a_moment_is_the_listeners_plays_up_to_it(history: Interactio
     assert taste.recent.tracks.tolist() == plays.tracks[: at + 1].tolist()
     assert taste.recent.session == 3
     assert taste.recent.ago_s[-1] == 0
+
+
+@pytest.mark.parametrize("hours_later", [0.5, 1.5, 2.0, 24.0, 26.0])
+def test_a_taste_at_a_moment_weighs_plays_by_utc_days_as_serving_does(hours_later: float) -> None:
+    first_ms = 19_000 * DAY_MS + 23 * HOUR_MS  # an hour before midnight
+    at_ms = first_ms + int(hours_later * HOUR_MS)
+    plays = Plays(np.zeros(2, np.int64), np.arange(2), np.arange(2), np.array([first_ms, at_ms]) / SECOND_MS)
+    entries = tuple(Entry(f"t{at}", ms // DAY_MS, 1, 0, None, None) for at, ms in enumerate((first_ms, at_ms)))
+    served = taste_now(TasteBase(entries), ()).weights(at_ms // DAY_MS)
+    taste = taste_at(plays, 1, replace(CONFIG, decayed=True))
+    assert (taste.weights * UNIT).tolist() == [served["t0"], served["t1"]]
+
+
+def test_a_corpus_as_of_a_midnight_weighs_plays_as_the_matrix_of_that_day_does() -> None:
+    midnight_ms = 19_000 * DAY_MS
+    started_ms = np.array([midnight_ms - HOUR_MS, midnight_ms - DAY_MS, midnight_ms - DAY_MS - 1])
+    plays = Plays(np.zeros(3, np.int64), np.arange(3), np.arange(3), started_ms / SECOND_MS)
+    weights = weights_at(plays, midnight_ms / SECOND_MS, 3, replace(CONFIG, decayed=True)).toarray()
+    known = History.from_plays(np.array(["ada"] * 3), np.array(["t0", "t1", "t2"]), started_ms)
+    as_of = date(1970, 1, 1) + timedelta(days=19_000)
+    np.testing.assert_array_equal(weights, known.known_before(as_of).interactions.weights.toarray())
 
 
 def changed_after(history: Interactions, moment_s: float) -> Interactions:
