@@ -10,12 +10,11 @@ from enum import StrEnum
 
 import numpy as np
 from scipy.special import gammaln
-from scipy.stats import chisquare
 
 from models.base import Floats, Positions
 
 ALPHA = 0.001  # an alarm stops an experiment: one false alarm in a thousand experiments
-FEWEST_EXPECTED = 5  # below it in any arm, chi-square is no approximation
+FEWEST_EXPECTED = 5  # listeners in any arm: of fewer, sizes say nothing either way
 CONCENTRATION = 1_000.0  # of the mixture's Dirichlet: even arms that are off by about 1.6 points are looked for
 
 
@@ -53,17 +52,6 @@ class RatioCheck:
             Ratio.MISMATCH: f"Sample ratio mismatch: {sizes}. Do not read this experiment; find who is missing first.",
             Ratio.TOO_FEW: f"Too few listeners to tell: {sizes}.",
         }[self.verdict]
-
-
-def chi_square(counts: Positions, shares: Floats, alpha: float = ALPHA) -> RatioCheck:
-    """Pearson's test of the counts [arms] at one moment that was chosen beforehand: looked at daily, it cries wolf.
-
-    With fewer than `FEWEST_EXPECTED` listeners wanted in any arm p is 1. Raises ValueError for shapes or shares.
-    """
-    _checked(counts[None, :] if counts.ndim == 1 else counts, shares)
-    wanted = shares * counts.sum()
-    enough = wanted.min() >= FEWEST_EXPECTED
-    return RatioCheck(counts, wanted, float(chisquare(counts, wanted).pvalue) if enough else 1.0, alpha)
 
 
 def sequential(looks: Positions, shares: Floats, alpha: float = ALPHA) -> RatioCheck:

@@ -70,10 +70,6 @@ class Landed(NamedTuple):
     missed: int = 0
 
 
-class LandingGap(Exception):
-    """Records were to land that do not follow those that have; says where."""
-
-
 @dataclass
 class _Waiting:
     """Records that have not landed, taken apart; `ends` is the last offset of each place that has any, by app id."""
@@ -103,20 +99,6 @@ def land(lake: Lake, log: Log, landing: Landing) -> Landed:
         step, more = _persistently(partial(_land_next, lake, log, landing))
         landed = Landed(*(before + now for before, now in zip(landed, step, strict=True)))
     return landed
-
-
-def land_records(lake: Lake, log: Log, landing: Landing, records: Iterable[Record]) -> Landed:
-    """Bring these records of the topic in, those of each partition in order; what has landed already is left out.
-
-    Raises `LandingGap`, and nothing lands, where others must land before them: `land` brings them all.
-    """
-    told = list(records)
-
-    def once() -> Landed:
-        since = lake.version(landing.table)
-        return _commit(lake, log, landing, _following(lake, landing, told), since)
-
-    return _persistently(once)
 
 
 def landed_offsets(lake: Lake, versions: Mapping[str, int | None] | None = None) -> dict[str, int]:
@@ -219,23 +201,6 @@ def _unlanded(lake: Lake, log: Log, landing: Landing, enough: int | None = None)
             expected = record.offset + 1
             if enough is not None and waiting.size >= enough:
                 return waiting
-    return waiting
-
-
-def _following(lake: Lake, landing: Landing, records: Iterable[Record]) -> _Waiting:
-    """Those of the records that the lake has not yet."""
-    waiting = _Waiting()
-    expected: dict[int, int] = {}
-    for record in records:
-        place = topic_partition(landing.topic.name, record.partition)
-        if record.partition not in expected:
-            expected[record.partition] = _landed(lake, landing.table, place) + 1
-        if record.offset > expected[record.partition]:
-            found = f"found offset {record.offset}, wanted {expected[record.partition]}"
-            raise LandingGap(f"landing {place}: {found}")
-        if record.offset == expected[record.partition]:
-            waiting.add(landing.topic, record)
-            expected[record.partition] += 1
     return waiting
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from warehouse.events import ERASURES, PLAYS, SIGNALS, Topic
 from warehouse.frames import WHOLE
 from warehouse.stores.deadletters import DeadLetter, dead_letters, replay
 from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, MAX_CONTENT_BYTES, Landed, LandingGap, land, land_records
+from warehouse.stores.landing import LANDINGS, MAX_CONTENT_BYTES, Landed, land
 from warehouse.stores.log import partition_of
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import RAW_DEADLETTERS, RAW_PLAYS, Table
@@ -133,20 +133,6 @@ def test_a_death_beside_either_commit_loses_nothing_and_lands_nothing_twice(
     assert play_ids(lake) == ["good", "later"]
 
 
-def test_letters_that_landed_alone_stay_known_to_a_landing_that_brings_fewer_records(
-    lake: Lake, log: SqliteLog, put: Put
-) -> None:
-    for _ in range(3):
-        put(NAMELESS)
-    with pytest.raises(Killed):
-        land(DyingLake(lake.url, RAW_DEADLETTERS, committed=True), log, PLAYED)
-    for record in log.read(PLAYS, HERE):
-        assert land_records(lake, log, PLAYED, [record]) == Landed()
-    put(NAMELESS)
-    assert landed(lake, log) == Landed(dead_letters=1)
-    assert places(lake) == [(0, 0), (1, 0), (2, 0), (3, 0)]
-
-
 @dataclass(frozen=True)
 class OvertakenLake(Lake):
     """A lake where another process lands the same letters just before."""
@@ -164,19 +150,6 @@ def test_letters_that_another_landed_meanwhile_are_left_out(lake: Lake, log: Sql
     put(NAMELESS, GOOD)
     assert land(OvertakenLake(lake.url, []), log, PLAYED) == Landed(rows=1)
     assert places(lake) == [(0, 0)]
-
-
-def test_a_sinks_records_land_once_and_not_before_those_that_precede_them(lake: Lake, log: SqliteLog, put: Put) -> None:
-    for number in range(4):
-        put({**GOOD, "play_id": f"p{number}"}, NAMELESS)
-    records = log.read(PLAYS, HERE)
-    assert land_records(lake, log, PLAYED, records[:2]) == Landed(rows=2, dead_letters=2)
-    assert land_records(lake, log, PLAYED, records[:3]) == Landed(rows=1, dead_letters=1)
-    assert land_records(lake, log, PLAYED, []) == Landed()
-    with pytest.raises(LandingGap, match=rf"{PLAYS.name}/{HERE}: found offset 5, wanted 3"):
-        land_records(lake, log, PLAYED, [replace(records[3], offset=5)])
-    assert play_ids(lake) == ["p0", "p1", "p2"]
-    assert land(lake, log, PLAYED) == Landed(rows=1, dead_letters=1)
 
 
 def test_records_that_the_log_forgot_before_they_could_land_are_counted(lake: Lake, log: SqliteLog, put: Put) -> None:
