@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from jobs.intervals import Input
 from jobs.run import JobRun
-from warehouse.rules.plays import PLAY_THRESHOLD_MS, SKIPPED, UNKNOWN_TRACK_MS, counts_as_play, same_play
+from warehouse.rules.plays import PLAY_THRESHOLD_MS, SKIPPED, UNKNOWN_TRACK_MS, counts_as_play, is_skip, same_play
 from warehouse.sources import SOURCES, UNKNOWN_SOURCE
 from warehouse.stores.lake import Lake
 from warehouse.stores.lake_files import LakeBroken
@@ -50,7 +50,7 @@ def counted_plays(plays: DataFrame, tracks: DataFrame, erasures: DataFrame) -> D
         "played_ms",
         "source",
         "counts",
-        (F.coalesce(F.col("ended_by") == SKIPPED, F.lit(False)) & ~F.col("counts")).alias("skipped"),
+        is_skip(F.coalesce(F.col("ended_by") == SKIPPED, F.lit(False)), F.col("counts")).alias("skipped"),
         "country",
         "impression_id",
         "day",

@@ -27,7 +27,8 @@ ROWS_A_WRITE = 2_000
 MADE_FROM = "rows.made_from"  # rows table: one row, the versions that all others were made from
 _SOURCES = (FEATURES_TASTE, CORE_PLAYS, CORE_TRACKS, CORE_CATALOG, RAW_SIGNALS, RAW_ERASURES)
 
-# Of what is known as taste, plays, signals and erasures: a row a listener, to be read by `base_of`.
+# Of what is known as taste, plays, signals and erasures: a row a listener, to be read by `base_of`. Plays are in the
+# order of `warehouse.taste.newest_first`, and words in that of `last_word`.
 BASES = f"""
 WITH entries AS (
     SELECT listener_id, list({{day: day - DATE '1970-01-01', t: track_id, p: plays, s: skips, i: last_play_id,

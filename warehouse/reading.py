@@ -9,13 +9,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from warehouse.events import SignalKind
 from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, decay_weights
 from warehouse.rules.plays import same_play
 from warehouse.rules.quantity import DAY_MS
 from warehouse.sources import SOURCES, UNKNOWN_SOURCE
 from warehouse.tail import Since, since
-from warehouse.taste import EVERYTHING, RECENT_PLAYS, TAKEN_BACK, Entry, Heard, Opinion, Tailed, TasteBase, TasteTail
+from warehouse.taste import (
+    EVERYTHING,
+    RECENT_PLAYS,
+    TAKEN_BACK,
+    Entry,
+    Heard,
+    Opinion,
+    Tailed,
+    TasteBase,
+    TasteTail,
+    last_word,
+    newest_first,
+    not_skipped,
+)
 
 _AS_TOLD: Mapping[str, str] = {}
 
@@ -31,23 +43,7 @@ class CurrentTaste:
     @cached_property
     def current(self) -> Heard | None:
         """The last play that wasn't skipped: what the listener is into right now."""
-        return next((heard for heard in self.recent if not heard.skipped), None)
-
-    @cached_property
-    def heard(self) -> frozenset[str]:
-        """Tracks with a counted play."""
-        return frozenset(entry.track_id for entry in self.entries if entry.plays > 0)
-
-    @cached_property
-    def only_skipped(self) -> frozenset[str]:
-        """Tracks that were tried, and never to a counted play."""
-        return frozenset(entry.track_id for entry in self.entries) - self.heard
-
-    @cached_property
-    def do_not_recommend(self) -> frozenset[str]:
-        """Tracks whose last word is that."""
-        unwanted = SignalKind.DO_NOT_RECOMMEND
-        return frozenset(track for track, opinion in self.opinions.items() if opinion.kind == unwanted)
+        return next(not_skipped(self.recent), None)
 
     def weights(self, today: int) -> dict[str, int]:
         """How much the listener is into each track, as in features.matrix: fixed point, `decay.UNIT` a play of today.
@@ -215,7 +211,7 @@ def _recent(base: TasteBase, change: _Change) -> tuple[Heard, ...]:
     if change.removed:
         recent = [heard for heard in recent if heard.play_id not in change.removed]
     for heard in change.added.values():
-        insort(recent, heard, key=_recent_order)
+        insort(recent, heard, key=newest_first)
     return tuple(recent[:RECENT_PLAYS])
 
 
@@ -223,17 +219,9 @@ def _opinions(base: TasteBase, told: Since) -> Mapping[str, Opinion]:
     opinions = {opinion.track_id: opinion for opinion in base.opinions}
     for track_id, said in told.words.items():
         known = opinions.get(track_id, said)
-        opinions[track_id] = known if known.signal_id == said.signal_id else max(said, known, key=_opinion_order)
+        opinions[track_id] = known if known.signal_id == said.signal_id else max(said, known, key=last_word)
     return opinions
 
 
 def _entry_order(entry: Entry) -> tuple[int, int, str]:
     return -entry.day, -entry.plays, entry.track_id
-
-
-def _recent_order(heard: Heard) -> tuple[int, str]:
-    return -heard.started_ms, heard.play_id
-
-
-def _opinion_order(opinion: Opinion) -> tuple[int, str]:
-    return opinion.received_ms, opinion.signal_id

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from warehouse.rules.quantity import DAY_MS, MINUTE_MS
 from warehouse.rules.sessions import opens_session
-from warehouse.taste import RECENT_PLAYS, Heard
+from warehouse.taste import RECENT_PLAYS, Heard, not_skipped
 
 UNKNOWN_LENGTH_MS = 10 * MINUTE_MS  # how long a track of unknown length may be playing
 _LOOKS_BACK_DAYS = 1  # a session is named by its first play since yesterday's midnight: decision 0003
@@ -70,7 +70,7 @@ def now_playing(recent: Sequence[Heard], lengths: Mapping[str, int | None], now_
     It is over when its track is, or after ten minutes where `lengths` (ms, by track_id) has no length for it, or when
     it was told to end, if that is later.
     """
-    play = next((heard for heard in recent if not heard.skipped), None)
+    play = next(not_skipped(recent), None)
     if play is None:
         return None
     until_ms = max(play.started_ms + (lengths.get(play.track_id) or UNKNOWN_LENGTH_MS), play.ended_ms)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from warehouse.events import Erasure, Event, Play, Signal
-from warehouse.rules.plays import SKIPPED
+from warehouse.rules.plays import SKIPPED, is_skip
 from warehouse.sources import counts
-from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed
+from warehouse.taste import EVERYTHING, Heard, Opinion, Tailed, last_word
 
 
 class Since(NamedTuple):
@@ -32,8 +32,8 @@ class Since(NamedTuple):
         """The last word on each track."""
         last: dict[str, Opinion] = {}
         for event in self.said.values():
-            if (word := event.said) is not None and _is_last(word, last.get(word.track_id)):
-                last[word.track_id] = word
+            if (word := event.said) is not None:
+                last[word.track_id] = max(last.get(word.track_id, word), word, key=last_word)
         return last
 
     @property
@@ -68,7 +68,7 @@ def tailed(event: Event, place: str, offset: int) -> Tailed:
 def heard(play: Play) -> Heard:
     """The play, judged by the rule of what counts."""
     counted = counts(play.played_ms, play.track_ms, play.source)
-    skipped = play.ended_by == SKIPPED and not counted
+    skipped = is_skip(play.ended_by == SKIPPED, counted)
     ended_ms = play.started_ms + (play.played_ms or 0)
     return Heard(play.play_id, play.track_id, play.started_ms, play.source, counted, skipped, ended_ms)
 
@@ -97,7 +97,3 @@ def since(events: Sequence[Tailed], offsets: Mapping[str, int]) -> Since:
         elif event.erased is not None and (event.erased != EVERYTHING or event.received_ms == erased_ms):
             told.erasures.setdefault(event.erased, event)
     return told
-
-
-def _is_last(word: Opinion, other: Opinion | None) -> bool:
-    return other is None or (word.received_ms, word.signal_id) > (other.received_ms, other.signal_id)

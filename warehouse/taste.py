@@ -8,8 +8,8 @@ batch's holds as much.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -49,9 +49,9 @@ class Heard(NamedTuple):
 
 
 class Opinion(NamedTuple):
-    """The last word on a track: a `SignalKind` value, the rating where it is `rate`, and when it was said.
+    """A word on a track: a `SignalKind` value, the rating where it is `rate`, and when it was said.
 
-    Of two words of one millisecond the one with the higher `signal_id` is the last.
+    Of two words of one millisecond the one with the higher `signal_id` is the last: `last_word`.
     """
 
     track_id: str
@@ -61,11 +61,36 @@ class Opinion(NamedTuple):
     signal_id: str = ""
 
 
+class Started(Protocol):
+    """A play by its start and its id."""
+
+    @property
+    def started_ms(self) -> int: ...
+
+    @property
+    def play_id(self) -> str: ...
+
+
+def newest_first(play: Started) -> tuple[int, str]:
+    """The order of `TasteBase.recent`, to sort by: the newest play first, those of one start by play_id."""
+    return -play.started_ms, play.play_id
+
+
+def last_word(opinion: Opinion) -> tuple[int, str]:
+    """The order of words on a track, to sort by: the last word is the greatest."""
+    return opinion.received_ms, opinion.signal_id
+
+
+def not_skipped(recent: Sequence[Heard]) -> Iterator[Heard]:
+    """Those of the recent plays, in their order; the first is the current one, which the listener is into right now."""
+    return (heard for heard in recent if not heard.skipped)
+
+
 class TasteBase(msgspec.Struct, frozen=True, array_like=True):
     """What the batch knew, and the last log offset that is in it, by `topic/partition`.
 
     Entries: newest day first, then most plays, then track_id; at most `decay.TASTE_ENTRIES`. Recent plays: each once,
-    newest first, then play_id; at most `RECENT_PLAYS`. The batch reads the erasures of the log after its plays.
+    `newest_first`; at most `RECENT_PLAYS`. The batch reads the erasures of the log after its plays.
     `taken_back` are the play_ids of those erased one by one, so that none returns when it is told again.
     """
 

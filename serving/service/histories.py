@@ -23,7 +23,7 @@ from serving.service.published import Published
 from warehouse.rules.decay import UNIT
 from warehouse.rules.quantity import DAY_MS
 from warehouse.sessions import live_session, now_playing
-from warehouse.taste import Heard, TrackCard
+from warehouse.taste import Heard, TrackCard, newest_first, not_skipped
 
 
 class Histories:
@@ -57,7 +57,7 @@ class Histories:
         recent: Sequence[Heard] = self._listeners.now(listener_id).taste.recent
         if cursor is not None:
             last = decoded(cursor, PlaysCursor)
-            recent = [heard for heard in recent if _order(heard) > (-last.started_ms, last.play_id)]
+            recent = [heard for heard in recent if newest_first(heard) > newest_first(last)]
         page = recent[:limit]
         cards = self._cards.of({heard.track_id for heard in page})
         more = len(recent) > limit
@@ -71,7 +71,7 @@ class Histories:
         """What is playing, and the session that goes on. Raises `RowsUnavailable`."""
         recent, now_ms = self._listeners.now(listener_id).taste.recent, self._clock()
         session = live_session(recent, now_ms)
-        newest = next((heard for heard in recent if not heard.skipped), None)
+        newest = next(not_skipped(recent), None)
         cards = self._cards.of({heard.track_id for heard in (newest, session and session.last) if heard})
         playing = now_playing(recent, {track: card.track_ms for track, card in cards.items()}, now_ms)
         return NowAnswer(
@@ -79,11 +79,6 @@ class Histories:
             playing and PlayingAnswer(_card(cards[playing.play.track_id]), playing.play.started_ms, playing.until_ms),
             session and SessionAnswer(session.started_ms, len(session.plays), _card(cards[session.last.track_id])),
         )
-
-
-def _order(heard: Heard) -> tuple[int, str]:
-    """As `TasteBase.recent` is ordered: the newest first, then by name."""
-    return -heard.started_ms, heard.play_id
 
 
 def _said(listening: Listening) -> list[OpinionAnswer]:

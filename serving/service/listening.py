@@ -14,17 +14,16 @@ import numpy as np
 from models.base import Floats, Positions, Recent, Taste, TrackPosition
 from serving.service.cards import Cards
 from serving.service.published import Snapshot
-from warehouse.events import SignalKind
 from warehouse.reading import CurrentTaste, age_days, taste_now
 from warehouse.rules.decay import OLDEST_AGE, UNIT, decay_weights
+from warehouse.rules.opinions import UNWANTED
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
 from warehouse.rules.sessions import opens_session
 from warehouse.stores.rows import Rows
 from warehouse.stores.tastes import StoredTaste, Tastes
-from warehouse.taste import Entry, Heard
+from warehouse.taste import Entry, Heard, last_word, not_skipped
 
 KEPT = 256  # listeners of the last moments: more would be a walk for Python's garbage collector
-UNWANTED = frozenset({SignalKind.DISLIKE, SignalKind.DO_NOT_RECOMMEND})
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -73,7 +72,7 @@ class Listening:
     @cached_property
     def last_two(self) -> tuple[Heard | None, Heard | None]:
         """The current play and the one before it, skips left out."""
-        whole = (heard for heard in self.taste.recent if not heard.skipped)
+        whole = not_skipped(self.taste.recent)
         return next(whole, None), next(whole, None)
 
     @cached_property
@@ -91,7 +90,7 @@ class Listening:
 
         `named` says which names are of one track; what it lacks is left out.
         """
-        said = sorted(self.taste.opinions.values(), key=lambda word: (word.received_ms, word.signal_id))
+        said = sorted(self.taste.opinions.values(), key=last_word)
         last = {named[word.track_id]: word.kind for word in said if word.track_id in named}
         return {track for track, kind in last.items() if kind in UNWANTED}
 

@@ -11,7 +11,7 @@ from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, Erasure, Event, Impre
 from warehouse.offsets import records_seen
 from warehouse.outcomes import OUTCOMES, RECENT_CLAIMS, RECENT_IMPRESSIONS, TAKEN_BACK, Claim, Shown, UnreadRow
 from warehouse.rules.outcomes import strength
-from warehouse.rules.plays import SKIPPED
+from warehouse.rules.plays import SKIPPED, is_skip
 from warehouse.sources import counts
 
 _decode = msgspec.msgpack.Decoder(UnreadRow).decode
@@ -105,7 +105,7 @@ class _Joining:
 
 def _claimed(play: Play, impression_id: str) -> Claim:
     counted = counts(play.played_ms, play.track_ms, play.source)
-    skipped = play.ended_by == SKIPPED and not counted
+    skipped = is_skip(play.ended_by == SKIPPED, counted)
     return Claim(
         impression_id,
         play.track_id,

@@ -63,7 +63,7 @@ def test_a_play_is_in_the_taste_once_it_is_accepted(log: SqliteLog, rows: Rows) 
 
 def test_an_opinion_is_in_the_taste_once_it_is_accepted(log: SqliteLog, rows: Rows) -> None:
     EmbeddedStream(log, rows).accept(SIGNALS, [word("t1", SignalKind.DO_NOT_RECOMMEND)])
-    assert taste_of(rows).do_not_recommend == {"t1"}
+    assert taste_of(rows).opinions["t1"].kind == SignalKind.DO_NOT_RECOMMEND
 
 
 def test_a_play_accepted_twice_counts_once(log: SqliteLog, rows: Rows) -> None:

@@ -28,7 +28,7 @@ def counts(taste: CurrentTaste) -> Sequence[tuple[str, int, int]]:
 def test_nothing_told_is_an_empty_taste() -> None:
     taste = taste_now(NOTHING, ())
     assert (taste.entries, taste.recent, dict(taste.opinions), taste.current) == ((), (), {}, None)
-    assert (taste.heard, taste.do_not_recommend, taste.weights(TODAY)) == (frozenset(), frozenset(), {})
+    assert taste.weights(TODAY) == {}
 
 
 def test_a_base_alone_is_the_taste_as_it_was() -> None:
@@ -101,8 +101,6 @@ def test_the_same_minute_on_two_tracks_is_two_plays() -> None:
 def test_a_skip_before_the_play_counts_is_a_skip() -> None:
     taste = taste_now(NOTHING, told(skip("p1", "t1")))
     assert taste.entries == (Entry("t1", TODAY, 0, 1, None, None),)
-    assert taste.heard == frozenset()
-    assert taste.only_skipped == {"t1"}
     assert taste.weights(TODAY) == {}
 
 
@@ -164,8 +162,8 @@ def test_the_last_word_on_a_track_stands_by_when_it_was_received() -> None:
     later = word("t1", SignalKind.DO_NOT_RECOMMEND, 50, "c")
     earlier = word("t2", SignalKind.DO_NOT_RECOMMEND, 49, "c")
     taste = taste_now(base, told(later, earlier))
-    assert taste.do_not_recommend == {"t1"}
-    assert taste.opinions["t2"].kind == SignalKind.LIKE
+    kinds = {track: opinion.kind for track, opinion in taste.opinions.items()}
+    assert kinds == {"t1": SignalKind.DO_NOT_RECOMMEND, "t2": SignalKind.LIKE}
 
 
 def test_weights_add_the_plays_of_each_day_by_their_age() -> None:

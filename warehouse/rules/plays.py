@@ -21,6 +21,11 @@ def counts_as_play(played_ms: Quantity, track_ms: Quantity) -> Quantity:
     return (played_ms >= PLAY_THRESHOLD_MS) | (2 * played_ms >= track_ms)
 
 
+def is_skip(ended_by_skip: Quantity, counts: Quantity) -> Quantity:
+    """A play that ended by `SKIPPED` before it counted; both are truths, of which the false is the lesser."""
+    return ended_by_skip > counts
+
+
 def same_play(apart_ms: Quantity) -> Quantity:
     """Two tellings of one track by one listener are the same play when they start less than a minute apart."""
     return (apart_ms < SAME_PLAY_MS) & (apart_ms > -SAME_PLAY_MS)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from warehouse.rules.plays import UNKNOWN_TRACK_MS, counts_as_play, same_play
+from warehouse.rules.plays import UNKNOWN_TRACK_MS, counts_as_play, is_skip, same_play
 from warehouse.rules.quantity import MINUTE_MS, SECOND_MS
 
 
@@ -21,6 +21,15 @@ from warehouse.rules.quantity import MINUTE_MS, SECOND_MS
 )
 def test_half_a_minute_or_half_of_a_short_track_counts(played_ms: int, track_ms: int, counts: bool) -> None:
     assert counts_as_play(played_ms, track_ms) == counts
+
+
+@pytest.mark.parametrize(
+    ("ended_by_skip", "counts", "skip"),
+    [(True, False, True), (True, True, False), (False, False, False), (False, True, False)],
+)
+def test_a_play_that_was_skipped_before_it_counted_is_a_skip(ended_by_skip: bool, counts: bool, skip: bool) -> None:
+    assert is_skip(ended_by_skip, counts) is skip
+    assert is_skip(np.array([ended_by_skip]), np.array([counts])).tolist() == [skip]
 
 
 @pytest.mark.parametrize(
