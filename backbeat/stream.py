@@ -18,6 +18,7 @@ from backbeat.output import BadUsage, notice
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log, open_rows
 from streaming.features import FEATURES
+from streaming.mover import ROWS_KEPT
 from streaming.workers.meter import Meter, serve_metrics
 from streaming.workers.sink import SINK, LakeSink
 from warehouse.stores.kafka_log import KafkaLog
@@ -26,7 +27,6 @@ from warehouse.stores.log import now_ms
 RESTART_SECONDS = 0.5
 STOP_SECONDS = 10.0
 EVERY_FEATURE = (*FEATURES, SINK)
-ROWS_KEPT = 200_000
 
 
 def stream(

@@ -20,6 +20,7 @@ from streaming.features import FEATURES
 from streaming.mover import Told
 from warehouse.events import PLAYS
 from warehouse.reading import settled_base
+from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.log import partition_of
 from warehouse.stores.memory_rows import MemoryRows
 from warehouse.stores.tastes import Tastes
@@ -29,7 +30,6 @@ from warehouse.taste import BASE, SETTLED, TAIL
 GOAL_SECONDS = 10.0
 WORKER = ["-m", "backbeat", "stream", "taste"]
 DAYS, PLAYS_A_DAY, MONTH = 365, 30, 30
-DAY_MS = 86_400_000
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

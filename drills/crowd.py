@@ -11,8 +11,9 @@ from typing import Any
 
 import httpx
 
+from warehouse.rules.quantity import DAY_MS, MINUTE_MS
+
 LISTENERS, TRACKS = 200, 200
-MINUTE_MS, DAY_MS = 60_000, 86_400_000
 GIVE_UP_SECONDS = 120.0
 Listen = dict[str, Any]
 

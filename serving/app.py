@@ -29,8 +29,7 @@ from serving.live import live_routes
 from serving.live_meters import LiveMeters
 from serving.meters import Meters
 from serving.operations import operation_routes
-from serving.parameters import MAX_BODY_BYTES
-from serving.problems import handlers
+from serving.problems import MAX_BODY_BYTES, handlers
 from serving.recommendations import NewQuestions, recommendation_routes
 from serving.service.accepts import Accepts
 from serving.service.appends import Appends

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from serving.problems import MAX_BODY_BYTES
+
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c28}
 h2{margin-top:2.5rem;border-bottom:2px solid #e4e4ee}
@@ -26,7 +28,7 @@ PROBLEMS = {
     "unknown-track": "Neither the catalog nor the model knows the track.",
     "method-not-allowed": "The path does not take this method.",
     "stale-cursor": "A new model was published since the first page. Begin again without a cursor.",
-    "request-entity-too-large": "The body is larger than 8 MiB.",
+    "request-entity-too-large": f"The body is larger than {MAX_BODY_BYTES >> 20} MiB.",
     "unsupported-media-type": "A body is JSON, and its Content-Type says so.",
     "misdirected-request": "No secret is set, and the Host header is not a name of this machine.",
     "log-unavailable": "The event log did not say yes in time. Send it again after Retry-After: it counts once.",

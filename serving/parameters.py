@@ -11,11 +11,10 @@ import msgspec
 from litestar.params import QueryParameter
 
 from serving.problems import Fault, invalid
-from warehouse.events import Id
+from warehouse.events import MAX_ID_CHARACTERS, Id
 
 MAX_LIMIT = 200
 MAX_EXCLUDED = 500
-MAX_BODY_BYTES = 8 << 20  # a thousand listens with every field at its longest
 MAX_CURSOR = 16_384
 
 Body = TypeVar("Body")
@@ -34,7 +33,7 @@ Diversity = Annotated[
 ]
 Exclude = Annotated[
     list[str] | None,
-    QueryParameter(description="tracks to leave out: repeated, or separated by commas; 500 at most"),
+    QueryParameter(description=f"tracks to leave out: repeated, or separated by commas; {MAX_EXCLUDED} at most"),
 ]
 CountryCode = Annotated[
     str, QueryParameter(pattern=r"^([A-Z]{2}|all)(?!\n)$", description="ISO 3166-1 alpha-2; all by default")
@@ -53,16 +52,16 @@ def path_id(segment: str, name: str) -> str:
 
 
 def checked_id(text: str, name: str) -> str:
-    """The id itself. Raises `Refused` (400) unless it has 1 to 256 characters and none that controls."""
+    """The id itself. Raises `Refused` (400) unless it is an `Id`."""
     try:
         return msgspec.convert(text, Id)
     except msgspec.ValidationError as error:
-        detail = f"{name}: wanted 1 to 256 characters, no control characters; found {text[:40]!r}"
+        detail = f"{name}: wanted 1 to {MAX_ID_CHARACTERS} characters, no control characters; found {text[:40]!r}"
         raise invalid(Fault(detail, parameter=name)) from error
 
 
 def excluded_ids(values: Sequence[str] | None) -> tuple[str, ...]:
-    """Ids that were repeated or separated by commas. Raises `Refused` (400) beyond 500."""
+    """Ids that were repeated or separated by commas. Raises `Refused` (400) beyond `MAX_EXCLUDED`."""
     ids = tuple(part for value in values or () for part in value.split(",") if part)
     if len(ids) > MAX_EXCLUDED:
         detail = f"exclude: wanted at most {MAX_EXCLUDED} ids, found {len(ids)}"

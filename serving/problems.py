@@ -16,6 +16,7 @@ from warehouse.stores.rows import RowBroken, RowsUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "1"
+MAX_BODY_BYTES = 8 << 20  # a thousand listens with every field at its longest
 _log = logging.getLogger("backbeat.serving")
 
 
@@ -120,7 +121,7 @@ def _broken(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
 _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is no such path; see /docs for those there are.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not take that method; the Allow header names those it takes.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 8 MiB; send it in parts.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is larger than {MAX_BODY_BYTES >> 20} MiB; send it in parts.",
 }
 
 

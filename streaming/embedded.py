@@ -20,7 +20,7 @@ from warehouse.tail import topic_partition
 
 CURSORS = "stream.folded"  # rows table: topic/partition -> the last offset folded, msgpack
 FOLDED = {topic.name: topic for feature in FEATURES.values() for topic in feature.topics}
-ROWS_KEPT = 100  # of each feature: every process folds every record, so that what it keeps is what it would read
+EMBEDDED_ROWS_KEPT = 100  # of each feature: every process folds every record, so that what it keeps is what it would read
 _CURSOR_EVERY = 64  # records between two writes of a cursor: after a crash as many are folded again, and change nothing
 _PAGE = 500
 
@@ -43,7 +43,7 @@ class EmbeddedStream:
         self._log = log
         self._rows = rows
         self._movers = {
-            topic: [feature.mover(rows, ROWS_KEPT) for feature in FEATURES.values() if topic in feature.topics]
+            topic: [feature.mover(rows, EMBEDDED_ROWS_KEPT) for feature in FEATURES.values() if topic in feature.topics]
             for topic in FOLDED.values()
         }
         self._turn = _Turn(lock_path)

@@ -10,6 +10,7 @@ from streaming.folds import Fold
 from warehouse.events import Event
 from warehouse.stores.rows import Move, Rows
 
+ROWS_KEPT = 200_000  # of a feature, where one process folds all records of its rows
 Row = TypeVar("Row")
 
 

@@ -8,14 +8,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from streaming.features import Feature
-from streaming.mover import Told
+from streaming.mover import ROWS_KEPT, Told
 from warehouse.events import Event, Topic
 from warehouse.stores.log import Log
 from warehouse.stores.rows import Rows
 from warehouse.tail import topic_partition
 
 RECORDS_AT_ONCE = 500
-ROWS_KEPT = 200_000
 _PAGE = 1_000
 
 

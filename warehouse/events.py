@@ -13,10 +13,11 @@ from typing import Annotated
 import msgspec
 
 MAX_ID_CHARACTERS = 256
+MAX_LABEL_CHARACTERS = 64
 # What a log is read by: types, lengths and ranges, which cost next to nothing, and no patterns, which cost ten times
 # more than all else of reading. What is told is checked by them once, where it is admitted (`Id`, `Label`, `Country`).
 LoggedId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_CHARACTERS)]
-LoggedLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+LoggedLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LABEL_CHARACTERS)]
 LoggedCountry = Annotated[str, msgspec.Meta(min_length=2, max_length=2)]
 _NO_CONTROLS = msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f]+(?!\n)$")
 Id = Annotated[LoggedId, _NO_CONTROLS]

@@ -17,7 +17,7 @@ from warehouse.rules.outcomes import BY_STRENGTH, IGNORED, OPEN, is_awaited, is_
 OUTCOMES = "listener.outcomes"  # rows table: listener_id -> OutcomesRow, msgpack
 RECENT_IMPRESSIONS = 20  # those that arrived last
 RECENT_CLAIMS = 500  # plays that named an impression: those that arrived last
-TAKEN_BACK = 200  # plays taken back that are known when they are told late, or again
+RECENT_ERASURES = 200  # of single plays, those that arrived last: a play told late, or again, stays out
 
 
 class Shown(msgspec.Struct, frozen=True, array_like=True):

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, Flags
+from jobs.importers.told import Flags
+from warehouse.events import MAX_ID_CHARACTERS, MAX_LABEL_CHARACTERS
 from jobs.importers.utf8 import MARK
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
 
 _NO_ID = r"[\x00-\x1f\x7f\x{ffff}]"  # nor utf8.MARK
-ID = f"1 to {MAX_ID_CHARS} characters, none of them a control character"
-LABEL = f"1 to {MAX_LABEL_CHARS} characters, none of them a control character"
+ID = f"1 to {MAX_ID_CHARACTERS} characters, none of them a control character"
+LABEL = f"1 to {MAX_LABEL_CHARACTERS} characters, none of them a control character"
 LENGTH = f"0 to {LONGEST_PLAY_MS} ms (a day)"
 UTF8 = "text in UTF-8"
 
@@ -97,12 +98,12 @@ def no_length(column: pa.ChunkedArray, _now_ms: int) -> pa.ChunkedArray:
 
 def no_id(column: pa.ChunkedArray, _now_ms: int = 0) -> pa.ChunkedArray:
     """A control character in it, or too long for an id."""
-    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_ID_CHARS))
+    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_ID_CHARACTERS))
 
 
 def no_label(column: pa.ChunkedArray, _now_ms: int = 0) -> pa.ChunkedArray:
     """A control character in it, or too long for a label."""
-    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_LABEL_CHARS))
+    return pc.or_(pc.match_substring_regex(column, _NO_ID), _longer(column, MAX_LABEL_CHARACTERS))
 
 
 def _longer(column: pa.ChunkedArray, characters: int) -> pa.ChunkedArray:

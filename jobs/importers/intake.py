@@ -19,8 +19,8 @@ from jobs.importers.landing import Landed, land, land_names
 from jobs.importers.room import needing_room, refuse_without_room
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
-from jobs.importers.told import MAX_ID_CHARS, MAX_LABEL_CHARS, About, ImportRefused, Told
-from warehouse.events import identity_of
+from jobs.importers.told import About, ImportRefused, Told
+from warehouse.events import MAX_ID_CHARACTERS, MAX_LABEL_CHARACTERS, identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake, OutdatedTable
 from warehouse.stores.landing import voided_until
@@ -229,7 +229,7 @@ class _Reader:
 
 
 def _refuse_names(request: Request) -> None:
-    for name, most, what in ((request.listener, MAX_ID_CHARS, "listener"), (request.source, MAX_LABEL_CHARS, "source")):
+    for name, most, what in ((request.listener, MAX_ID_CHARACTERS, "listener"), (request.source, MAX_LABEL_CHARACTERS, "source")):
         if name is not None and not (name.isprintable() and 1 <= len(name) <= most):
             raise ImportRefused(f"importing: found --{what} {name!r}; wanted 1 to {most} printable characters")
 

@@ -21,8 +21,9 @@ from jobs.importers.records import (
     told_of,
 )
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import MAX_LABEL_CHARS, Told
+from jobs.importers.told import Told
 from jobs.importers.typed import iso_ms
+from warehouse.events import MAX_LABEL_CHARACTERS
 from warehouse.rules.plays import SKIPPED
 
 ACCOUNT, EXTENDED = "spotify-account", "spotify"
@@ -88,7 +89,7 @@ def extended_play(record: Record, listener: str | None) -> Record | Ignored:
         "source": EXTENDED,
         "played_ms": played_ms,
         "ended_by": _ended_by(record),
-        "device": (optional_text(record.get("platform")) or "")[:MAX_LABEL_CHARS] or None,
+        "device": (optional_text(record.get("platform")) or "")[:MAX_LABEL_CHARACTERS] or None,
         "country": optional_text(record.get("conn_country")),
         "title": title,
         "artist": text_in(record, "master_metadata_album_artist_name"),

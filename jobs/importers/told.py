@@ -12,8 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-MAX_ID_CHARS = 256
-MAX_LABEL_CHARS = 64
 MAX_NAME_CHARS = 1_000
 MAX_EXACT = 2**53  # above it a number read from text may have lost its last digits
 MAX_LINE_BYTES = 1 << 20  # of CSV and of JSON lines: no play takes more than a few kilobytes

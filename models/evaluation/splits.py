@@ -20,12 +20,12 @@ from scipy.sparse import coo_array, csr_array
 from models.base import Floats, Interactions, Positions, Recent, Sequences, Taste, TrackPosition
 from models.history import History, Known, day_number, distinct, weights_of
 from warehouse.rules.quantity import SECOND_MS
+from warehouse.taste import RECENT_PLAYS
 
 LAST_SESSION, TIME = "last-session", "time"
 FEWEST_SESSIONS = 3
 TEST_SHARE, FEWEST_TEST_DAYS = 0.10, 7
 LISTENERS_AT_MOST, SAMPLE_SEED = 20_000, 13
-RECENT_PLAYS = 500  # of a taste, by name and time: as many as serving has
 
 
 class SplitImpossible(Exception):

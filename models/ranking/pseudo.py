@@ -27,8 +27,8 @@ from models.ranking.lists import List, Lists
 from models.ranking.two_stage import TwoStageConfig
 from warehouse.rules.decay import OLDEST_AGE, UNIT, decay_weights
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
+from warehouse.taste import RECENT_PLAYS
 
-RECENT_PLAYS = 500  # of a taste, in order: as many as serving reads
 _DAY_S = DAY_MS // SECOND_MS
 
 

@@ -28,6 +28,7 @@ from warehouse.events import (
     play_identity,
 )
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
+from warehouse.rules.quantity import SECOND_MS
 from warehouse.stores.rows import RowsUnavailable
 
 MAX_LISTENS = 1_000
@@ -116,7 +117,8 @@ def _time_faults(at: int, listen: NewListen, now_ms: int) -> list[Fault]:
 def _start_fault(started_ms: int, now_ms: int) -> str | None:
     ahead_ms = started_ms - now_ms
     if ahead_ms > FUTURE_TOLERANCE_MS:
-        return f"started_ms is {ahead_ms // 1_000:,} s in the future; wanted UTC milliseconds, at most 600 s ahead"
+        most = f"at most {FUTURE_TOLERANCE_MS // SECOND_MS} s ahead"
+        return f"started_ms is {ahead_ms // SECOND_MS:,} s in the future; wanted UTC milliseconds, {most}"
     if started_ms >= MIN_STARTED_MS:
         return None
     found = f"started_ms is {started_ms}; wanted UTC milliseconds, {MIN_STARTED_MS} (2000-01-01) or later"

@@ -9,7 +9,7 @@ import msgspec
 
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, Erasure, Event, Impression, Play
 from warehouse.offsets import records_seen
-from warehouse.outcomes import OUTCOMES, RECENT_CLAIMS, RECENT_IMPRESSIONS, TAKEN_BACK, Claim, Shown, UnreadRow
+from warehouse.outcomes import OUTCOMES, RECENT_CLAIMS, RECENT_ERASURES, RECENT_IMPRESSIONS, Claim, Shown, UnreadRow
 from warehouse.rules.outcomes import strength
 from warehouse.rules.plays import SKIPPED, is_skip
 from warehouse.sources import counts
@@ -96,7 +96,7 @@ class _Joining:
         if erasure.play_id is not None:
             self._claims.pop(erasure.play_id, None)
             self._taken_back[erasure.play_id] = None
-            _bound(self._taken_back, TAKEN_BACK)
+            _bound(self._taken_back, RECENT_ERASURES)
         elif (until_ms := erasure.received_ms) > self._erased_ms:
             self._erased_ms = until_ms
             self._shown = {name: raw for name, raw in self._shown.items() if _shown(raw).shown_ms > until_ms}

@@ -18,7 +18,7 @@ from typing import Any
 import faust
 
 from streaming.features import Feature, group_of
-from streaming.mover import Mover, Told
+from streaming.mover import ROWS_KEPT, Mover, Told
 from streaming.workers.meter import BEAT_SECONDS, Meter
 from streaming.workers.sharing import DeclaredShares
 from warehouse.events import TOPICS
@@ -27,7 +27,6 @@ from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.tail import topic_partition
 
 TAKE, WITHIN_SECONDS = 500, 0.005  # frames folded together at most, and how long the first waits for others
-ROWS_KEPT = 200_000
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)  # the last again and again
 CRASHED = 70  # exit code
 _BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -17,7 +17,7 @@ from warehouse.outcomes import (
     OUTCOMES,
     RECENT_CLAIMS,
     RECENT_IMPRESSIONS,
-    TAKEN_BACK,
+    RECENT_ERASURES,
     ImpressionOutcome,
     OutcomesRow,
     UnreadRow,
@@ -146,11 +146,11 @@ def test_beyond_its_bounds_what_arrived_first_goes() -> None:
     row = in_order(
         *(shown(f"i{n:03}", at=NOON + n) for n in range(RECENT_IMPRESSIONS + 3)),
         *(led_to(f"p{n}") for n in range(RECENT_CLAIMS + 3)),
-        *(erasure(f"q{n}") for n in range(TAKEN_BACK + 3)),
+        *(erasure(f"q{n}") for n in range(RECENT_ERASURES + 3)),
     )
     assert list(row.shown) == [f"i{n:03}" for n in range(3, RECENT_IMPRESSIONS + 3)]
     assert (len(row.claims), next(iter(row.claims))) == (RECENT_CLAIMS, "p3")
-    assert (len(row.taken_back), next(iter(row.taken_back))) == (TAKEN_BACK, "q3")
+    assert (len(row.taken_back), next(iter(row.taken_back))) == (RECENT_ERASURES, "q3")
 
 
 @pytest.mark.parametrize("offset", [0, 6, 7])
