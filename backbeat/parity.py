@@ -48,7 +48,7 @@ Flag = Annotated[bool, Parameter(negative=())]
 
 
 @dataclass
-class Told:
+class ComparedSides:
     """What a comparison rests on: what the stream says, the cut to hold against it, and remarks for people."""
 
     stream: Accounts
@@ -103,11 +103,11 @@ def parity(*, at: str | None = None, now: Flag = False, json: Flag = False) -> N
     try:
         with closing(open_log(settings)) as log, tempfile.TemporaryDirectory(prefix="backbeat-parity-") as scratch:
             folder = Path(scratch)
-            told = _live(settings, lake, log, folder) if now else _replayed(lake, log, _offsets(at, lake), folder)
-            compared = _compared(settings, told)
+            sides = _live(settings, lake, log, folder) if now else _replayed(lake, log, _offsets(at, lake), folder)
+            compared = _compared(settings, sides)
     except (CutRefused, RowsUnavailable) as error:
         raise CommandFailed(f"cannot compare: {error}") from error
-    _tell(compared, told, json=json)
+    _tell(compared, sides, json=json)
     if compared.mismatches:
         sys.exit(FAILED)
 
@@ -130,19 +130,21 @@ def _offsets(at: str | None, lake: Lake) -> dict[str, int]:
     return asked
 
 
-def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) -> Told:
+def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) -> ComparedSides:
     made = cut(lake, log, offsets, folder)
     rows = MemoryRows()
     put_names(rows, made.names())
     seeds = (Timed(*seed) for seed in made.seeds(TASTE.topics))
     replay(TASTE, rows, timeline(log, TASTE.topics, made.offsets, seeds))
-    return _told(_said(Tastes(rows)), log, made, _trimmed(made))
+    return _sides(_said(Tastes(rows)), log, made, _trimmed(made))
 
 
-def _told(stream: Accounts, log: Log, made: Cut, remarks: list[str]) -> Told:
+def _sides(stream: Accounts, log: Log, made: Cut, remarks: list[str]) -> ComparedSides:
     """With trends and outcomes, which are replayed."""
     now_ms = made.newest_ms()
-    return Told(stream, streamed.trends(log, made), streamed.outcomes(log, made, now_ms), made, now_ms, remarks)
+    return ComparedSides(
+        stream, streamed.trends(log, made), streamed.outcomes(log, made, now_ms), made, now_ms, remarks
+    )
 
 
 def _trimmed(made: Cut) -> list[str]:
@@ -156,7 +158,7 @@ def _said(tastes: Tastes) -> Accounts:
     return {who: stream_account(tastes.now(who)) for who in tastes.listeners()}
 
 
-def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> Told:
+def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> ComparedSides:
     """What the live rows say at a moment when they have seen all of the log. Raises `CommandFailed`."""
     with closing(open_rows(settings)) as rows:
         stream, ends = _still(rows, log)
@@ -168,7 +170,7 @@ def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> Told:
     remarks = []
     if left := known.imports_since:
         remarks.append(f"Left out, as the rows do not know of them before the next `backbeat run`: {left} imports.")
-    return _told(stream, log, made, remarks)
+    return _sides(stream, log, made, remarks)
 
 
 def bring_in(lake: Lake, log: Log, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -218,13 +220,13 @@ def _await_seen(tastes: Tastes, log: Log, ends: Mapping[str, int]) -> None:
         time.sleep(_WAIT_SECONDS)
 
 
-def _compared(settings: Settings, told: Told) -> Compared:
-    compared, left, shown = Compared(), dict(told.stream), dict(told.outcomes)
+def _compared(settings: Settings, sides: ComparedSides) -> Compared:
+    compared, left, shown = Compared(), dict(sides.stream), dict(sides.outcomes)
     with _spark(settings, open_lake(settings)) as spark:
-        for who, batch in batch_accounts(spark, told.cut):
+        for who, batch in batch_accounts(spark, sides.cut):
             compared.taste.add(who, left.pop(who, Account()), batch)
-        hold_trends(compared.trending, told.trends, batch_trends(spark, told.cut))
-        for who, slots in batch_outcomes(spark, told.cut, told.now_ms):
+        hold_trends(compared.trending, sides.trends, batch_trends(spark, sides.cut))
+        for who, slots in batch_outcomes(spark, sides.cut, sides.now_ms):
             hold_outcomes(compared.outcomes, who, shown.pop(who, OutcomesAccount()), slots)
     for who, stream in left.items():
         compared.taste.add(who, stream, Account())
@@ -239,7 +241,7 @@ def _spark(settings: Settings, lake: Lake) -> Iterator[Any]:
         yield spark
 
 
-def _tell(compared: Compared, told: Told, *, json: bool) -> None:
+def _tell(compared: Compared, sides: ComparedSides, *, json: bool) -> None:
     taste = compared.taste
     if json:
         document = {
@@ -252,13 +254,13 @@ def _tell(compared: Compared, told: Told, *, json: bool) -> None:
             "listeners": taste.listeners,
             "mismatches": compared.mismatches,
             "listeners_that_differ": taste.differing,
-            "offsets": told.cut.offsets,
+            "offsets": sides.cut.offsets,
             "differences": [difference._asdict() for difference in compared.first],
-            "remarks": told.remarks,
+            "remarks": sides.remarks,
         }
         emit(document)
         return
-    for remark in told.remarks:
+    for remark in sides.remarks:
         notice(remark)
     title = f"stream and batch, {taste.listeners:,} listeners"
     console().print(table(title, ["what", "rows compared"], list(compared.rows.items())))

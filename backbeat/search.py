@@ -70,10 +70,10 @@ def search(
         raise BadUsage(f"--members {members} in a search for {model}; only a {BLEND} has members")
     if not minutes > 0 or (trials is not None and trials < 1):
         raise BadUsage(f"--minutes {minutes} with --trials {trials}; wanted more than 0 of each")
-    house = Settings.from_environment()
+    config = Settings.from_environment()
     dataset = open_data(data, split, split_day)
     recipe = recipe_name(dataset.name)
-    recipes = recipes_of(recipe, house.home.recipes)
+    recipes = recipes_of(recipe, config.home.recipes)
     sought: Sought
     if model == BLEND:
         sought = _blend(dataset, recipes, seed, members.split(",") if members else None)
@@ -81,7 +81,7 @@ def search(
         base = as_parameters(chosen(found, recipes.get(model, {}), f"{model} on {dataset.name}", seed))
         sought = SettingsSought(found, where, base, _validation(dataset))
     hashed = data_version(data)
-    study = _study(house, sought, dataset, hashed, seed)
+    study = _study(config, sought, dataset, hashed, seed)
     began = time.monotonic()
     hunt = Hunt(sought, dataset)
     try:
@@ -91,7 +91,7 @@ def search(
         raise
     document = _answer(study, hunt, minutes)
     if save:
-        document["saved"] = str(save_recipe(house.home.recipes, recipe, model, document["settings"]))
+        document["saved"] = str(save_recipe(config.home.recipes, recipe, model, document["settings"]))
     emit(document) if json else _show(study, document)
     record = Record(
         "search",
@@ -104,7 +104,7 @@ def search(
         {f"validation {dataset.metric}": document["value"]},
         _curves(study),
     )
-    open_records(house).add([record])
+    open_records(config).add([record])
 
 
 def _validation(dataset: Dataset) -> Split:
@@ -120,11 +120,11 @@ def _blend(
     """The members named, or those of the recipe, or all that have one; with their recipes and the seed."""
     given = {} if members else recipes.get(BLEND, {})
     named = members or [name for name in recipes if name != BLEND]
-    told = given.get("members") or [{"learner": name, "settings": recipes.get(name, {})} for name in named]
-    if not told:
+    wanted = given.get("members") or [{"learner": name, "settings": recipes.get(name, {})} for name in named]
+    if not wanted:
         raise BadUsage(f"a blend on {dataset.name}, for which no learner has a recipe; --members names some")
     seeded = []
-    for one in told:
+    for one in wanted:
         learner = known_learner(one["learner"])
         settings = chosen(learner, one.get("settings", {}), f"{learner.name} in a blend on {dataset.name}", seed)
         seeded.append({**one, "settings": as_parameters(settings)})
@@ -132,14 +132,14 @@ def _blend(
     return BlendSought(base, bool(given), _validation(dataset))
 
 
-def _study(house: Settings, sought: Sought, dataset: Dataset, hashed: str, seed: int) -> optuna.Study:
+def _study(config: Settings, sought: Sought, dataset: Dataset, hashed: str, seed: int) -> optuna.Study:
     """The study of equal data, ranges and seed, as far as it has come; a trial that was cut off is tried again."""
-    told = [hashed, dataset.validation.boundary, sought.fixed, repr(sought.where)]
+    fixed = [hashed, dataset.validation.boundary, sought.fixed, repr(sought.where)]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    house.home.root.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(jsons.dumps(told).encode()).hexdigest()[:12]
+    config.home.root.mkdir(parents=True, exist_ok=True)
+    key = hashlib.sha256(jsons.dumps(fixed).encode()).hexdigest()[:12]
     study = optuna.create_study(
-        storage=f"sqlite:///{house.home.root / 'searches.db'}",
+        storage=f"sqlite:///{config.home.root / 'searches.db'}",
         study_name=f"{sought.name} on {dataset.name}, {key}",
         direction="maximize",
         load_if_exists=True,

@@ -43,7 +43,7 @@ def train(
     data: Path,
     split: Protocol | None = None,
     seed: int | None = None,
-    settings: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
+    overrides: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
     out: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -58,27 +58,27 @@ def train(
         data: A benchmark's folder, or Parquet or CSV of plays.
         split: next, new or all: fit the training side of a file, with the recipe of that split.
         seed: Of all chance in the fit; by default the learner's own.
-        settings: key=value, instead of the recipe's.
+        overrides: key=value, instead of the recipe's.
         out: The folder for the model; by default one in BACKBEAT_HOME/trained, named by the hash.
         json: One JSON document on one line.
     """
-    found, given = known_learner(model), assignments(settings or ())
-    house = Settings.from_environment()
+    found, given = known_learner(model), assignments(overrides or ())
+    config = Settings.from_environment()
     material = material_of(data, split)
-    recipe = recipes_of(recipe_name(material.name), house.home.recipes).get(model, {})
-    told = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
-    origin = Origin(model, told, material.name, data_version(data), material.part)
+    recipe = recipes_of(recipe_name(material.name), config.home.recipes).get(model, {})
+    settings = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
+    origin = Origin(model, settings, material.name, data_version(data), material.part)
     began = time.monotonic()
-    progress = progress_of(origin, house.home.trained)
+    progress = progress_of(origin, config.home.trained)
     fitted = _fitted(found, material.interactions, origin, progress)
     seconds = time.monotonic() - began
-    folder, hashed = _kept(fitted, origin, material.tracks, out, house.home.trained)
+    folder, hashed = _kept(fitted, origin, material.tracks, out, config.home.trained)
     progress.end()
     document = {
         "model": model,
         "data": material.name,
         "part": material.part,
-        "settings": as_parameters(told),
+        "settings": as_parameters(settings),
         "seconds": round(seconds, 2),
         "sha256": hashed,
         "folder": str(folder),
@@ -95,11 +95,11 @@ def train(
         origin.data_sha256,
         code_version(),
         seconds,
-        as_parameters(told),
+        as_parameters(settings),
         {},
         progress.curves,
     )
-    open_records(house).add([record])
+    open_records(config).add([record])
 
 
 def material_of(path: Path, split: Protocol | None = None) -> Material:

@@ -17,7 +17,7 @@ from typing import Any
 from bench.report import Result, write
 from bench.stream_rig import Rig, await_first, await_last, fill, played, process, rig
 from streaming.features import FEATURES
-from streaming.mover import Told
+from streaming.mover import RecordEvents
 from warehouse.events import PLAYS
 from warehouse.reading import settled_base
 from warehouse.rules.quantity import DAY_MS
@@ -111,7 +111,7 @@ def _year(*, nightly: bool) -> list[int]:
     for day in range(DAYS):
         for number in range(day * PLAYS_A_DAY, (day + 1) * PLAYS_A_DAY):
             play = played("ada", number * 7 % 500, number * DAY_MS // PLAYS_A_DAY // 10)
-            mover.advance([Told(place, number, [play])])
+            mover.advance([RecordEvents(place, number, [play])])
         if nightly:
             base = tastes.base("ada", settled=False)
             tastes.publish({"ada": settled_base(base, tastes.tail("ada"))}, version=day + 1)

@@ -15,7 +15,7 @@ import msgspec
 from drills.crowd import Accepted
 from drills.house import ROOT, House, HouseBroken, await_true
 from streaming.features import FEATURES, Feature, group_of
-from streaming.mover import Told
+from streaming.mover import RecordEvents
 from warehouse.events import PLAYS, TOPICS, Play, Topic
 from warehouse.stores.kafka_log import KafkaLog
 from warehouse.stores.landing import landed_offsets
@@ -120,12 +120,12 @@ def behind(house: House, log: KafkaLog) -> list[str]:
     return late
 
 
-def records(log: Log, topic: Topic) -> Iterator[Told]:
+def records(log: Log, topic: Topic) -> Iterator[RecordEvents]:
     """All of a topic, partition after partition."""
     for partition in range(topic.partitions):
         place = topic_partition(topic.name, partition)
         for record in every_record(log, topic, partition):
-            yield Told(place, record.offset, record.events)
+            yield RecordEvents(place, record.offset, record.events)
 
 
 def replayed(log: Log) -> MemoryRows:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from streaming.features import FEATURES
-from streaming.mover import Told
+from streaming.mover import RecordEvents
 from warehouse.events import Event, Topic
 from warehouse.stores.log import Log, LogUnavailable, Record, log_ends
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -20,7 +20,9 @@ from warehouse.tail import topic_partition
 
 CURSORS = "stream.folded"  # rows table: topic/partition -> the last offset folded, msgpack
 FOLDED = {topic.name: topic for feature in FEATURES.values() for topic in feature.topics}
-EMBEDDED_ROWS_KEPT = 100  # of each feature: every process folds every record, so that what it keeps is what it would read
+EMBEDDED_ROWS_KEPT = (
+    100  # of each feature: every process folds every record, so that what it keeps is what it would read
+)
 _CURSOR_EVERY = 64  # records between two writes of a cursor: after a crash as many are folded again, and change nothing
 _PAGE = 500
 
@@ -117,7 +119,7 @@ class EmbeddedStream:
     def _move(self, topic: Topic, partition: int, records: Sequence[Record]) -> None:
         """Fold records that follow those folded already; one that was folded meanwhile changes nothing."""
         place = topic_partition(topic.name, partition)
-        told = [Told(place, record.offset, record.events) for record in records]
+        told = [RecordEvents(place, record.offset, record.events) for record in records]
         for mover in self._movers[topic]:
             mover.advance(told)
         self._folded[place] = max(self._folded[place], records[-1].offset)

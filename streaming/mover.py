@@ -14,7 +14,7 @@ ROWS_KEPT = 200_000  # of a feature, where one process folds all records of its 
 Row = TypeVar("Row")
 
 
-class Told(NamedTuple):
+class RecordEvents(NamedTuple):
     """The events of one record on the log, at `offset` of `place` (`topic/partition`)."""
 
     place: str
@@ -41,7 +41,7 @@ class Mover(Generic[Row]):
         *,
         keeps: int = 0,
         finish: Finish[Row] | None = None,
-        forgets: Callable[[Told], object] | None = None,
+        forgets: Callable[[RecordEvents], object] | None = None,
     ) -> None:
         self._fold = fold
         self._rows = rows
@@ -56,13 +56,13 @@ class Mover(Generic[Row]):
         """The rows table that it moves."""
         return self._fold.table
 
-    def advance(self, told: Iterable[Told]) -> int:
+    def advance(self, records: Iterable[RecordEvents]) -> int:
         """Fold records, in order of offset within each place; how many rows that moved."""
         with self._turn:
-            return self._advance(told)
+            return self._advance(records)
 
-    def _advance(self, told: Iterable[Told]) -> int:
-        left: Mapping[str, Sequence[Told]] = self._by_row(told)
+    def _advance(self, records: Iterable[RecordEvents]) -> int:
+        left: Mapping[str, Sequence[RecordEvents]] = self._by_row(records)
         moved = 0
         while left:
             rows = self._read(left)
@@ -78,11 +78,11 @@ class Mover(Generic[Row]):
         with self._turn:
             self._kept.clear()
 
-    def _by_row(self, told: Iterable[Told]) -> dict[str, list[Told]]:
+    def _by_row(self, records: Iterable[RecordEvents]) -> dict[str, list[RecordEvents]]:
         """Each row's events, by record."""
         keys = self._fold.keys
-        rows: dict[str, list[Told]] = {}
-        for record in told:
+        rows: dict[str, list[RecordEvents]] = {}
+        for record in records:
             place, offset, events = record
             if self._forgets is not None:
                 self._forgets(record)
@@ -94,7 +94,7 @@ class Mover(Generic[Row]):
                     else:
                         touched[key] = [event]
             for key, of_a_row in touched.items():
-                rows.setdefault(key, []).append(Told(place, offset, of_a_row))
+                rows.setdefault(key, []).append(RecordEvents(place, offset, of_a_row))
         return rows
 
     def _read(self, keys: Iterable[str]) -> dict[str, Row]:
@@ -105,9 +105,11 @@ class Mover(Generic[Row]):
             rows.update((key, self._fold.decoded(found.get(key))) for key in missing)
         return rows
 
-    def _folded(self, told: Mapping[str, Sequence[Told]], rows: Mapping[str, Row]) -> Iterable[tuple[str, Row]]:
+    def _folded(
+        self, by_row: Mapping[str, Sequence[RecordEvents]], rows: Mapping[str, Row]
+    ) -> Iterable[tuple[str, Row]]:
         advanced = self._fold.advanced
-        for key, records in told.items():
+        for key, records in by_row.items():
             row = before = rows[key]
             for place, offset, events in records:
                 row = advanced(row, events, key=key, place=place, offset=offset)

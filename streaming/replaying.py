@@ -8,7 +8,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from streaming.features import Feature
-from streaming.mover import ROWS_KEPT, Told
+from streaming.mover import ROWS_KEPT, RecordEvents
 from warehouse.events import Event, Topic
 from warehouse.stores.log import Log
 from warehouse.stores.rows import Rows
@@ -31,7 +31,9 @@ def replay(feature: Feature, rows: Rows, told: Iterable[Timed]) -> int:
     """Fold the records into rows that nobody else writes; how many records there were."""
     mover = feature.mover(rows, ROWS_KEPT)
     waiting, count = iter(told), 0
-    while some := [Told(record.place, record.offset, record.events) for record in islice(waiting, RECORDS_AT_ONCE)]:
+    while some := [
+        RecordEvents(record.place, record.offset, record.events) for record in islice(waiting, RECORDS_AT_ONCE)
+    ]:
         mover.advance(some)
         count += len(some)
     return count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streaming.folds.taste import compacted, tells_erasures
-from streaming.mover import Told
+from streaming.mover import RecordEvents
 from warehouse.events import Erasure
 from warehouse.reading import settled_base
 from warehouse.stores.tastes import Tastes
@@ -37,7 +37,7 @@ class Settler:
             return short
         return TasteTail(short.seen, settled=True)
 
-    def forget(self, record: Told) -> None:
+    def forget(self, record: RecordEvents) -> None:
         """Delete the bases of listeners who erased everything, before their tails say so; raises `RowsUnavailable`."""
         if not tells_erasures(record.place):
             return

@@ -23,7 +23,7 @@ from jobs.importers.checks import (
     reasons,
     without,
 )
-from jobs.importers.told import MAX_NAME_CHARS, About, Told, Unreadable
+from jobs.importers.told import MAX_NAME_CHARS, About, ImportedRows, Unreadable
 from jobs.importers.utf8 import MARK
 from warehouse.events import play_identity
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
@@ -41,7 +41,7 @@ class Admitted:
     quarantined: list[Unreadable]
 
 
-def admitted(told: Told, now_ms: int, listener: str | None = None) -> Admitted:
+def admitted(told: ImportedRows, now_ms: int, listener: str | None = None) -> Admitted:
     """Rows that can be plays (or tracks), completed with the ids they lack; the others with the reason against each.
 
     `listener` is whose the whole file is, where that is known.

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.importers.told import Flags
-from warehouse.events import MAX_ID_CHARACTERS, MAX_LABEL_CHARACTERS
 from jobs.importers.utf8 import MARK
+from warehouse.events import MAX_ID_CHARACTERS, MAX_LABEL_CHARACTERS
 from warehouse.rules.plays import FUTURE_TOLERANCE_MS, LONGEST_PLAY_MS, MIN_STARTED_MS
 
 _NO_ID = r"[\x00-\x1f\x7f\x{ffff}]"  # nor utf8.MARK

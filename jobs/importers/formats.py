@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jobs.importers import impressions, lastfm, listenbrainz, spotify, tabular, thirty_music
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import Told
+from jobs.importers.told import ImportedRows
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Format:
     wanted: str
     names_listeners: bool | None
     recognises: Callable[[Sample, Mapping[str, Source]], bool]
-    read: Callable[[Path, Reading], Iterator[Told]]
+    read: Callable[[Path, Reading], Iterator[ImportedRows]]
 
 
 TRACKS, IMPRESSIONS = "tracks", "impressions"  # the formats whose files tell of no play

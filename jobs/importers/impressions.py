@@ -12,7 +12,7 @@ from jobs.importers.admission import Admitted, cut
 from jobs.importers.checks import Check, no_id, of_ids, of_labels, of_moment, reasons, without
 from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import About, ImportRefused, Told, Unreadable
+from jobs.importers.told import About, ImportedRows, ImportRefused, Unreadable
 from jobs.importers.typed import NotAColumn, text
 from warehouse.tables import DAY, RAW_IMPRESSIONS
 
@@ -43,18 +43,18 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
     return sample.parquet and not columns and set(sample.columns) >= _NEEDED
 
 
-def read(path: Path, reading: Reading) -> Iterator[Told]:
+def read(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """Its rows as slots. Raises `ImportRefused` for a column of another kind."""
     names = [name for name in COLUMNS if name in reading.sample.columns]
     return (_parsed(slab, reading) for slab in parquet_slabs(path, reading.name, names))
 
 
-def _parsed(slab: Slab, reading: Reading) -> Told:
+def _parsed(slab: Slab, reading: Reading) -> ImportedRows:
     columns = {"line": slab.lines}
     for name, field in COLUMNS.items():
         found = slab.columns.get(name)
         columns[name] = pa.nulls(len(slab.lines), field.type) if found is None else _cast(found, field, reading)
-    return Told(pa.table(columns), slab.content, about=About.IMPRESSIONS)
+    return ImportedRows(pa.table(columns), slab.content, about=About.IMPRESSIONS)
 
 
 def _cast(column: pa.Array, field: pa.Field, reading: Reading) -> pa.Array:
@@ -65,7 +65,7 @@ def _cast(column: pa.Array, field: pa.Field, reading: Reading) -> pa.Array:
         raise ImportRefused(f"reading {reading.name}: {found}; wanted {field.type}") from error
 
 
-def admitted_slots(told: Told, now_ms: int) -> Admitted:
+def admitted_slots(told: ImportedRows, now_ms: int) -> Admitted:
     """Rows that can be slots of an answer, and the others with the reason against each."""
     against = reasons(told.rows, _CHECKS, now_ms)
     if against is None:

@@ -19,7 +19,7 @@ from jobs.importers.landing import Landed, land, land_names
 from jobs.importers.room import needing_room, refuse_without_room
 from jobs.importers.sample import Reading, Sample, Source
 from jobs.importers.staging import Staging
-from jobs.importers.told import About, ImportRefused, Told
+from jobs.importers.told import About, ImportedRows, ImportRefused
 from warehouse.events import MAX_ID_CHARACTERS, MAX_LABEL_CHARACTERS, identity_of
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake, OutdatedTable
@@ -210,7 +210,7 @@ class _Reader:
             if self.progress:
                 self.progress(file.name, self.total("rows"))
 
-    def _stage(self, told: Told, tally: FileTally, listener: str | None) -> None:
+    def _stage(self, told: ImportedRows, tally: FileTally, listener: str | None) -> None:
         of_slots = told.about is About.IMPRESSIONS
         checked = admitted_slots(told, self.now_ms) if of_slots else admitted(told, self.now_ms, listener)
         self.staging.add_quarantine(tally.file, checked.quarantined)
@@ -229,7 +229,10 @@ class _Reader:
 
 
 def _refuse_names(request: Request) -> None:
-    for name, most, what in ((request.listener, MAX_ID_CHARACTERS, "listener"), (request.source, MAX_LABEL_CHARACTERS, "source")):
+    for name, most, what in (
+        (request.listener, MAX_ID_CHARACTERS, "listener"),
+        (request.source, MAX_LABEL_CHARACTERS, "source"),
+    ):
         if name is not None and not (name.isprintable() and 1 <= len(name) <= most):
             raise ImportRefused(f"importing: found --{what} {name!r}; wanted 1 to {most} printable characters")
 

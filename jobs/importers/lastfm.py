@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from jobs.importers.columnar import EMPTY_ROW, Slab, csv_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import Told, told_table
+from jobs.importers.told import ImportedRows, told_table
 from jobs.importers.typed import instant_ms, scrobbled_ms, text
 
 SOURCE = "lastfm"
@@ -39,7 +39,7 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
     return _has_header(sample) or _looks_bare(sample)
 
 
-def read(path: Path, reading: Reading) -> Iterator[Told]:
+def read(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """Its rows, a slab at a time."""
     header = _has_header(reading.sample)
     names = reading.sample.columns if header else _BARE
@@ -48,7 +48,7 @@ def read(path: Path, reading: Reading) -> Iterator[Told]:
         yield parse(slab, {ours: str(place) for ours, place in places.items()}, _unit(names, places), reading.listener)
 
 
-def parse(slab: Slab, columns: Mapping[str, str], unit: str, listener: str | None) -> Told:
+def parse(slab: Slab, columns: Mapping[str, str], unit: str, listener: str | None) -> ImportedRows:
     """A slab as told rows; a row without a date is the track that was playing, and is left out."""
     written = text(slab.columns[columns["started_ms"]])
     dated = pc.is_valid(written)
@@ -61,7 +61,7 @@ def parse(slab: Slab, columns: Mapping[str, str], unit: str, listener: str | Non
             told[ours] = text(slab.columns[columns[ours]].take(kept))
     positions = kept.to_pylist()
     ignored = {EMPTY_ROW: slab.empty, NOW_PLAYING: len(written) - len(kept)}
-    return Told(
+    return ImportedRows(
         told_table(told, len(kept)),
         lambda at: slab.content(positions[at]),
         _faults(written.take(kept), started),

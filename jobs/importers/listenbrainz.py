@@ -22,7 +22,7 @@ from jobs.importers.records import (
     whole,
 )
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import Told
+from jobs.importers.told import ImportedRows
 from warehouse.rules.identity import mbid_of
 from warehouse.rules.plays import LONGEST_PLAY_MS
 
@@ -40,7 +40,7 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
     )
 
 
-def read(path: Path, reading: Reading) -> Iterator[Told]:
+def read(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """The listens of one file."""
     records = array_records if reading.sample.text.lstrip().startswith("[") else line_records
     return told_of(records(path, reading.name), lambda record: listen(record, reading.listener))

@@ -15,8 +15,8 @@ from jobs.importers.told import (
     MAX_EXACT,
     MAX_JSON_BYTES,
     MAX_LINE_BYTES,
+    ImportedRows,
     ImportRefused,
-    Told,
     Unreadable,
     told_records,
 )
@@ -40,14 +40,14 @@ Record = Mapping[str, Any]
 Meaning = Callable[[Record], Record | Ignored]  # a told row, or why there is none; raises BadRecord
 
 
-def told_of(records: Iterable[tuple[int, bytes]], meaning: Meaning) -> Iterator[Told]:
+def told_of(records: Iterable[tuple[int, bytes]], meaning: Meaning) -> Iterator[ImportedRows]:
     """Numbered records as told rows, a batch at a time."""
     rest = iter(records)
     while batch := list(islice(rest, _BATCH_RECORDS)):
         yield _told(batch, meaning)
 
 
-def _told(batch: Iterable[tuple[int, bytes]], meaning: Meaning) -> Told:
+def _told(batch: Iterable[tuple[int, bytes]], meaning: Meaning) -> ImportedRows:
     rows: list[Record] = []
     texts: list[bytes] = []
     unreadable: list[Unreadable] = []
@@ -63,7 +63,7 @@ def _told(batch: Iterable[tuple[int, bytes]], meaning: Meaning) -> Told:
         else:
             rows.append({"line": line, **meant})
             texts.append(text)
-    return Told(
+    return ImportedRows(
         told_records(rows), lambda at: texts[at].decode(errors="replace"), unreadable=unreadable, ignored=ignored
     )
 

@@ -21,7 +21,7 @@ from jobs.importers.records import (
     told_of,
 )
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import Told
+from jobs.importers.told import ImportedRows
 from jobs.importers.typed import iso_ms
 from warehouse.events import MAX_LABEL_CHARACTERS
 from warehouse.rules.plays import SKIPPED
@@ -46,12 +46,12 @@ def recognises_extended(sample: Sample, columns: Mapping[str, Source]) -> bool:
     return not columns and _array_with(sample, "ts", "ms_played", "Streaming_History_")
 
 
-def read_account(path: Path, reading: Reading) -> Iterator[Told]:
+def read_account(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """The plays of an account data file."""
     return told_of(array_records(path, reading.name), lambda record: account_play(record, reading.listener))
 
 
-def read_extended(path: Path, reading: Reading) -> Iterator[Told]:
+def read_extended(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """The plays of an extended history file."""
     return told_of(array_records(path, reading.name), lambda record: extended_play(record, reading.listener))
 

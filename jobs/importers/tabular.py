@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from jobs.importers.columnar import EMPTY_ROW, Slab, csv_slabs, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import TOLD, About, ImportRefused, Told, told_table
+from jobs.importers.told import TOLD, About, ImportedRows, ImportRefused, told_table
 from jobs.importers.typed import TIME_UNITS, UNITS_MS, NotAColumn, instant_ms, length_ms, shown, text
 
 SOURCE = "file"
@@ -35,20 +35,20 @@ def recognises_tracks(sample: Sample, columns: Mapping[str, Source]) -> bool:
     return not columns and "source_track_id" in found and bool(_FACTS & found) and "started_ms" not in found
 
 
-def read(path: Path, reading: Reading) -> Iterator[Told]:
+def read(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """Its rows as plays. Raises `ImportRefused` where the columns are not enough."""
     columns = _resolved(reading)
     _refuse_incomplete(reading, columns)
     return (parse(slab, columns, reading) for slab in _slabs(path, reading, columns))
 
 
-def read_tracks(path: Path, reading: Reading) -> Iterator[Told]:
+def read_tracks(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """Its rows as tracks."""
     columns = {ours: theirs for ours, theirs in _resolved(reading).items() if ours in {"source_track_id", *_FACTS}}
     return (parse(slab, columns, reading, About.TRACKS) for slab in _slabs(path, reading, columns))
 
 
-def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, about: About = About.PLAYS) -> Told:
+def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, about: About = About.PLAYS) -> ImportedRows:
     """A slab as told rows, with the reason where a value that a play needs is there but cannot be read."""
     rows = len(slab.lines)
     told: dict[str, pa.Array | pa.Scalar | str | None] = {"line": slab.lines}
@@ -61,7 +61,7 @@ def parse(slab: Slab, columns: Mapping[str, Source], reading: Reading, about: Ab
     if about is About.PLAYS:
         _complete(told, reading, rows)
     ignored = {EMPTY_ROW: slab.empty} if slab.empty else {}
-    return Told(told_table(told, rows), slab.content, faults, slab.unreadable, ignored, about)
+    return ImportedRows(told_table(told, rows), slab.content, faults, slab.unreadable, ignored, about)
 
 
 def _slabs(path: Path, reading: Reading, columns: Mapping[str, Source]) -> Iterator[Slab]:

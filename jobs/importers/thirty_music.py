@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import ImportRefused, Told, told_table
+from jobs.importers.told import ImportedRows, ImportRefused, told_table
 from jobs.importers.typed import NotAColumn, instant_ms, length_ms, text
 
 SOURCE = "30music"
@@ -23,7 +23,7 @@ def recognises(sample: Sample, columns: Mapping[str, Source]) -> bool:
     return not columns and sample.parquet and {"session_id", *COLUMNS} <= set(sample.columns)
 
 
-def read(path: Path, reading: Reading) -> Iterator[Told]:
+def read(path: Path, reading: Reading) -> Iterator[ImportedRows]:
     """Its rows, a slab at a time. Raises `ImportRefused` where a column is there twice, or is none of numbers."""
     for name in COLUMNS:
         if (times := reading.sample.columns.count(name)) > 1:
@@ -36,7 +36,7 @@ def read(path: Path, reading: Reading) -> Iterator[Told]:
         ) from error
 
 
-def parse(slab: Slab) -> Told:
+def parse(slab: Slab) -> ImportedRows:
     """Rows of numbers as told rows."""
     columns = {
         "line": slab.lines,
@@ -46,7 +46,7 @@ def parse(slab: Slab) -> Told:
         "played_ms": length_ms(slab.columns["playtime"], "s"),
         "source": SOURCE,
     }
-    return Told(told_table(columns, len(slab.lines)), slab.content)
+    return ImportedRows(told_table(columns, len(slab.lines)), slab.content)
 
 
 def _prefixed(numbers: pa.Array) -> pa.Array:

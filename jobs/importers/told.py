@@ -67,7 +67,7 @@ class Unreadable(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Told:
+class ImportedRows:
     """Some rows of one file, and those of its rows that are none.
 
     `faults` has, where a field could not be read, the reason [rows]; `content` gives the text of the row at a

@@ -29,7 +29,7 @@ class World:
     people: Audience
 
 
-class Told(NamedTuple):
+class WorldTables(NamedTuple):
     """What some thousands of listeners played and were shown."""
 
     plays: pa.Table
@@ -42,14 +42,14 @@ def world(config: WorldConfig) -> World:
     return World(config, music, audience(config, music, mean_session_plays()))
 
 
-def told_tables(made: World) -> Iterator[Told]:
+def told_tables(made: World) -> Iterator[WorldTables]:
     """All of it, by listener and time."""
     names = _Names(track_ids(made.config.tracks), pa.array(made.people.ids))
     for start in range(0, made.config.listeners, LISTENERS_AT_ONCE):
         rows = slice(start, min(start + LISTENERS_AT_ONCE, made.config.listeners))
         own = plays_of(made.config, made.music, made.people, rows)
         shelves = shelves_of(made.config, made.music, made.people, rows, own)
-        yield Told(_plays(own, shelves, made, names), _impressions(shelves, names))
+        yield WorldTables(_plays(own, shelves, made, names), _impressions(shelves, names))
 
 
 def play_tables(made: World) -> Iterator[pa.Table]:

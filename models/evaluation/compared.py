@@ -15,10 +15,10 @@ from models.learners import learner
 
 USES = "training data, and each case"
 
-Told = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
-def compared(dataset: Dataset, settings: Mapping[str, Any], k: int, told: Told) -> Evaluation:
+def compared(dataset: Dataset, settings: Mapping[str, Any], k: int, told: Notify) -> Evaluation:
     """Fit and measure each learner, by its settings, on all folds; the first is what the others are compared with.
 
     Raises ValueError where a learner cannot read such data. `told` hears what is being fitted.
@@ -27,7 +27,7 @@ def compared(dataset: Dataset, settings: Mapping[str, Any], k: int, told: Told) 
     return folds[0] if len(folds) == 1 else merged(folds, dataset.protocol)
 
 
-def _fitted(fold: Split, settings: Mapping[str, Any], told: Told) -> Iterator[Contestant]:
+def _fitted(fold: Split, settings: Mapping[str, Any], told: Notify) -> Iterator[Contestant]:
     for name, chosen in settings.items():
         told(f"{name}: {fold.boundary}")
         yield Contestant(learner(name).fitted(fold.train, chosen), fresh=True, uses=USES, name=name)

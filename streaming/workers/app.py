@@ -18,7 +18,7 @@ from typing import Any
 import faust
 
 from streaming.features import Feature, group_of
-from streaming.mover import ROWS_KEPT, Mover, Told
+from streaming.mover import ROWS_KEPT, Mover, RecordEvents
 from streaming.workers.meter import BEAT_SECONDS, Meter
 from streaming.workers.sharing import DeclaredShares
 from warehouse.events import TOPICS
@@ -105,7 +105,11 @@ def _listening(feature: Feature, config: WorkerConfig) -> faust.App:
 
 
 async def _kept(
-    feature: Feature, mover: Mover[Any], meter: Meter, events: Sequence[faust.EventT[bytes]], told: Sequence[Told]
+    feature: Feature,
+    mover: Mover[Any],
+    meter: Meter,
+    events: Sequence[faust.EventT[bytes]],
+    told: Sequence[RecordEvents],
 ) -> None:
     """Fold a batch, and acknowledge it once its rows are in the store; while that is away, the records wait."""
     attempt = 0
@@ -125,8 +129,8 @@ async def _kept(
         event.ack()
 
 
-def _told(messages: Iterable[Any]) -> Iterable[Told]:
+def _told(messages: Iterable[Any]) -> Iterable[RecordEvents]:
     """What of each record can be read; the rest is dead-lettered by the sink."""
     for message in messages:
         place = topic_partition(message.topic, message.partition)
-        yield Told(place, message.offset, decoded(_BY_NAME[message.topic], message.value or b"").events)
+        yield RecordEvents(place, message.offset, decoded(_BY_NAME[message.topic], message.value or b"").events)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from streaming.mover import Told
+from streaming.mover import RecordEvents
 from warehouse.delays import RecentDelays
 from warehouse.events import PLAYS
 from warehouse.stores.rows import Rows, RowsUnavailable
@@ -43,7 +43,7 @@ class Meter:
         self._plays = 0
         self._beaten = (time.monotonic(), 0)
 
-    def moved(self, told: Sequence[Told], *, oldest_ms: int) -> None:
+    def moved(self, told: Sequence[RecordEvents], *, oldest_ms: int) -> None:
         """Records were folded, and their rows are written."""
         self.reached({record.place: record.offset for record in told}, sum(len(record.events) for record in told))
         delay_ms = max(0, self._clock() - oldest_ms)

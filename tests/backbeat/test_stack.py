@@ -28,11 +28,11 @@ pytestmark = [
         not all(SERVERS[name].installed() for name in STREAM), reason="Kafka or Valkey is not installed: make servers"
     ),
 ]
-Told = pytest.CaptureFixture[str]
+Captured = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def told(capsys: Told) -> Told:
+def told(capsys: Captured) -> Captured:
     """What the command says, under the name that the tests read best with."""
     return capsys
 
@@ -56,13 +56,13 @@ def failed(*arguments: str) -> int:
     return int(ended.value.code or 0)
 
 
-def seen(told: Told) -> dict[str, dict[str, Any]]:
+def seen(told: Captured) -> dict[str, dict[str, Any]]:
     told.readouterr()
     main(["stack", "status", "--json"])
     return {service["service"]: service for service in json.loads(told.readouterr().out)["services"]}
 
 
-def test_what_is_up_stays_up_until_it_is_taken_down(home: Path, told: Told) -> None:
+def test_what_is_up_stays_up_until_it_is_taken_down(home: Path, told: Captured) -> None:
     main(["stack", "up"])
     kafka, valkey = (f"127.0.0.1:{ports()[name]}" for name in STREAM)
     export = f"export BACKBEAT_LOG=kafka://{kafka} BACKBEAT_ROWS=valkey://{valkey}\n"
@@ -85,7 +85,7 @@ def test_what_is_up_stays_up_until_it_is_taken_down(home: Path, told: Told) -> N
     assert not any(answers(port) for port in ports().values())
 
 
-def test_where_one_cannot_be_started_those_of_the_same_command_are_stopped(told: Told) -> None:
+def test_where_one_cannot_be_started_those_of_the_same_command_are_stopped(told: Captured) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         assert failed("up", "valkey", "kafka", "--port", f"kafka={taken}") == 1
@@ -95,7 +95,7 @@ def test_where_one_cannot_be_started_those_of_the_same_command_are_stopped(told:
     assert not answers(ports()["valkey"])
 
 
-def test_an_interrupted_up_leaves_nothing(told: Told) -> None:
+def test_an_interrupted_up_leaves_nothing(told: Captured) -> None:
     command = [sys.executable, "-m", "backbeat", "stack", "up", "valkey", "kafka"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as up:
         assert up.stderr is not None
@@ -106,7 +106,7 @@ def test_an_interrupted_up_leaves_nothing(told: Told) -> None:
     assert {service["state"] for service in seen(told).values()} == {"stopped"}
 
 
-def test_one_that_died_is_told_as_such_and_can_be_started_again(told: Told) -> None:
+def test_one_that_died_is_told_as_such_and_can_be_started_again(told: Captured) -> None:
     main(["stack", "up", "valkey"])
     first = seen(told)["valkey"]["pid"]
     os.kill(first, signal.SIGKILL)
@@ -117,13 +117,13 @@ def test_one_that_died_is_told_as_such_and_can_be_started_again(told: Told) -> N
     assert valkey["pid"] != first
 
 
-def test_a_port_that_the_command_names_goes_before_the_settings(told: Told) -> None:
+def test_a_port_that_the_command_names_goes_before_the_settings(told: Captured) -> None:
     port = free_port()
     main(["stack", "up", "valkey", "--port", f"valkey={port}"])
     assert told.readouterr().out == f"export BACKBEAT_ROWS=valkey://127.0.0.1:{port}\n"
 
 
-def test_what_is_missing_is_installed_first(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_installed_first(told: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     here: list[str] = []
     program = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1"]
     pages = Service(
@@ -140,7 +140,7 @@ def test_what_is_missing_is_installed_first(told: Told, monkeypatch: pytest.Monk
     assert told.readouterr().out == f"export PAGES=http://127.0.0.1:{port}\n"
 
 
-def test_a_server_that_was_not_running_is_no_failure(told: Told) -> None:
+def test_a_server_that_was_not_running_is_no_failure(told: Captured) -> None:
     main(["stack", "down", "valkey"])
     assert told.readouterr().err == "Nothing was running.\n"
 
@@ -148,7 +148,7 @@ def test_a_server_that_was_not_running_is_no_failure(told: Told) -> None:
 @pytest.mark.parametrize(
     "arguments", [["up", "kafak"], ["down", "kafak"], ["up", "--port", "kafak=9092"], ["up", "--port", "kafka"]]
 )
-def test_a_name_that_no_server_has_is_bad_usage(arguments: list[str], told: Told) -> None:
+def test_a_name_that_no_server_has_is_bad_usage(arguments: list[str], told: Captured) -> None:
     assert failed(*arguments) == BAD_USAGE
     assert "wanted" in told.readouterr().err
 

@@ -35,7 +35,7 @@ PLAN = Plan("plan", "Steps that need no Spark, the last of them as of a day", (L
 
 
 @dataclass
-class Told:
+class Recorded:
     """A watcher that keeps what it was told."""
 
     began_: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class House:
     home: Home
     ledger: RunLedger
     clock_ms: Callable[[], int]
-    watcher: Told = field(default_factory=Told)
+    watcher: Recorded = field(default_factory=Recorded)
 
     @property
     def lake(self) -> Lake:

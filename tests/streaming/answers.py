@@ -8,7 +8,7 @@ from random import Random
 import msgspec
 
 from streaming.folds.outcomes import OutcomesFold
-from streaming.mover import Mover, Told
+from streaming.mover import Mover, RecordEvents
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.tastes import DAY, MIN, NOON, erasure, play
 from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, Erasure, Event, Impression, Play
@@ -59,16 +59,16 @@ def led_to(
     return msgspec.structs.replace(told, impression_id=impression_id)
 
 
-def by_topic(events: Iterable[Event]) -> list[list[Told]]:
+def by_topic(events: Iterable[Event]) -> list[list[RecordEvents]]:
     """A record for each event, in the order of its topic."""
-    topics: dict[str, list[Told]] = {}
+    topics: dict[str, list[RecordEvents]] = {}
     for event in events:
         records = topics.setdefault(PLACES[type(event)], [])
-        records.append(Told(PLACES[type(event)], len(records), [event]))
+        records.append(RecordEvents(PLACES[type(event)], len(records), [event]))
     return list(topics.values())
 
 
-def interleaved(events: Sequence[Event], random: Random) -> list[Told]:
+def interleaved(events: Sequence[Event], random: Random) -> list[RecordEvents]:
     """The same records, the topics mixed anyhow."""
     topics = [list(records) for records in by_topic(events)]
     mixed = []
@@ -79,7 +79,7 @@ def interleaved(events: Sequence[Event], random: Random) -> list[Told]:
     return mixed
 
 
-def row_of(records: Iterable[Told], listener_id: str = "ada") -> OutcomesRow:
+def row_of(records: Iterable[RecordEvents], listener_id: str = "ada") -> OutcomesRow:
     """The row as it is read, after these records."""
     rows = MemoryRows()
     mover = Mover(OutcomesFold(), rows)
@@ -95,11 +95,11 @@ as_read = msgspec.msgpack.Decoder(OutcomesRow).decode
 def in_order(*events: Event) -> OutcomesRow:
     """The row after these events, told in this order."""
     ends: dict[str, int] = {}
-    records: list[Told] = []
+    records: list[RecordEvents] = []
     for event in events:
         place = PLACES[type(event)]
         ends[place] = ends.get(place, -1) + 1
-        records.append(Told(place, ends[place], [event]))
+        records.append(RecordEvents(place, ends[place], [event]))
     return row_of(records)
 
 

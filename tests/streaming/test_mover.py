@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.mover import Mover, Told
+from streaming.mover import Mover, RecordEvents
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.tastes import play
 from warehouse.events import PLAYS, Event
@@ -46,8 +46,8 @@ class Counts:
 PLACES = ("plays/0", "plays/1", "signals/0")
 
 
-def record(offset: int, *listeners: str, place: str = "plays/0") -> Told:
-    return Told(place, offset, [play(f"{place} {offset} {who}", listener_id=who) for who in listeners])
+def record(offset: int, *listeners: str, place: str = "plays/0") -> RecordEvents:
+    return RecordEvents(place, offset, [play(f"{place} {offset} {who}", listener_id=who) for who in listeners])
 
 
 def counts_in(rows: MemoryRows) -> Mapping[str, int]:

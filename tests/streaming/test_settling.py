@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from streaming.folds.taste import TasteFold
-from streaming.mover import Mover, Told
+from streaming.mover import Mover, RecordEvents
 from streaming.settling import LOOK_EVERY, Settler
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.tastes import MIN, NOON, PLAYS_PLACE, erasure, play, word
@@ -24,7 +24,7 @@ def tell(rows: MemoryRows, events: list[Event], *, first: int = 0, place: str = 
     """Each event a record of its own."""
     folding = mover(rows)
     for at, event in enumerate(events):
-        folding.advance([Told(place, first + at, [event])])
+        folding.advance([RecordEvents(place, first + at, [event])])
 
 
 def plays(count: int, first: int = 0) -> list[Event]:
@@ -122,10 +122,10 @@ def test_a_worker_that_was_away_settles_on_what_its_heir_has_settled() -> None:
     rows = MemoryRows()
     zombie, heir = mover(rows, keeps=100), mover(rows, keeps=100)
     first, rest = plays(LOOK_EVERY - 1), plays(2 * TASTE_TAIL, first=LOOK_EVERY - 1)
-    zombie.advance([Told(PLAYS_PLACE, at, [event]) for at, event in enumerate(first)])
+    zombie.advance([RecordEvents(PLAYS_PLACE, at, [event]) for at, event in enumerate(first)])
     for at, event in enumerate(rest, start=len(first)):
-        heir.advance([Told(PLAYS_PLACE, at, [event])])
+        heir.advance([RecordEvents(PLAYS_PLACE, at, [event])])
     words = [word(f"t{n}", SignalKind.LIKE, NOON + n, f"s{n}") for n in range(2 * TASTE_TAIL)]
-    zombie.advance([Told(SIGNALS_PLACE, at, [event]) for at, event in enumerate(words)])
+    zombie.advance([RecordEvents(SIGNALS_PLACE, at, [event]) for at, event in enumerate(words)])
     taste = Tastes(rows).now("ada")
     assert (counted(rows), len(taste.opinions)) == (len(first) + len(rest), len(words))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.folds.outcomes import OutcomesFold
-from streaming.mover import Mover, Told
+from streaming.mover import Mover, RecordEvents
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.answers import PLACES, as_read, by_topic, history, in_order, interleaved, led_to, row_of, shown
 from tests.streaming.tastes import DAY, MIN, NOON, erasure, play, skip, word
@@ -16,8 +16,8 @@ from warehouse.events import Erasure, Event, Impression, Play, SignalKind
 from warehouse.outcomes import (
     OUTCOMES,
     RECENT_CLAIMS,
-    RECENT_IMPRESSIONS,
     RECENT_ERASURES,
+    RECENT_IMPRESSIONS,
     ImpressionOutcome,
     OutcomesRow,
     UnreadRow,
@@ -223,7 +223,11 @@ def test_events_told_together_fold_as_events_told_alone_and_a_replay_changes_not
     mover = Mover(OutcomesFold(), rows, keeps=100)
     for records in by_topic(told):
         mover.advance(
-            [Told(records[-1].place, records[-1].offset, [event for record in records for event in record.events])]
+            [
+                RecordEvents(
+                    records[-1].place, records[-1].offset, [event for record in records for event in record.events]
+                )
+            ]
         )
     assert told_by(as_read(rows.get(OUTCOMES, "ada") or b""), LATER) == told_by(
         row_of(interleaved(told, random)), LATER

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.folds.trending import TrendingFold
-from streaming.mover import Mover, Told
+from streaming.mover import Mover, RecordEvents
 from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.tastes import DAY, MIN, NOON, play, skip
 from warehouse.events import PLAYS, Event, Play, Signal, SignalKind
@@ -43,12 +43,12 @@ def heard(track: str, *, country: str | None = None, play_id: str = "", at: int 
     return msgspec.structs.replace(made, country=country)
 
 
-def records(events: Iterable[Event], place: str = PLACES[0]) -> list[Told]:
+def records(events: Iterable[Event], place: str = PLACES[0]) -> list[RecordEvents]:
     """Each event a record of its own."""
-    return [Told(place, offset, [event]) for offset, event in enumerate(events)]
+    return [RecordEvents(place, offset, [event]) for offset, event in enumerate(events)]
 
 
-def rows_of(fold: TrendingFold, told: Iterable[Told], rows: MemoryRows | None = None) -> dict[str, HourRow]:
+def rows_of(fold: TrendingFold, told: Iterable[RecordEvents], rows: MemoryRows | None = None) -> dict[str, HourRow]:
     """The rows by key after these records, each row written and read again between two of them."""
     rows = rows or MemoryRows()
     mover = Mover(fold, rows)
@@ -61,7 +61,7 @@ def counts(row: HourRow) -> dict[str, int]:
     return {track: count for track, (count, _) in row.tracks.items()}
 
 
-def everywhere(fold: TrendingFold, told: Iterable[Told]) -> HourRow:
+def everywhere(fold: TrendingFold, told: Iterable[RecordEvents]) -> HourRow:
     """The row of all countries at noon in the first partition."""
     return rows_of(fold, told)[row_key(NOON_HOUR, "all", 0)]
 
@@ -87,7 +87,7 @@ def test_a_scrobble_of_unknown_length_counts_as_it_does_in_the_batch() -> None:
 
 
 def test_each_partition_keeps_rows_of_its_own() -> None:
-    told = [Told(place, 0, [heard("t")]) for place in PLACES]
+    told = [RecordEvents(place, 0, [heard("t")]) for place in PLACES]
     assert set(rows_of(TrendingFold(), told)) == {row_key(NOON_HOUR, "all", partition) for partition in range(3)}
 
 
@@ -171,7 +171,7 @@ def test_the_state_of_a_year_is_no_larger_than_that_of_three_days() -> None:
     for hour in range(365 * 24):
         at = NOON + hour * HOUR
         told = [heard(f"t{hour:04}-{n}", country=("AT", "SE")[n % 2], at=at - n * 20 * HOUR, told=at) for n in range(4)]
-        mover.advance([Told(PLACES[0], hour, told)])
+        mover.advance([RecordEvents(PLACES[0], hour, told)])
         if hour % 24 == 0:
             sizes.append(sum(len(row) for _, row in rows.scan(TRENDING)))
     assert len(list(rows.scan(TRENDING))) == 3 * RING_HOURS
@@ -186,7 +186,7 @@ def folded(streams: Sequence[Sequence[str]], monitored: int) -> list[HourRow]:
     """The row of each partition after plays of these tracks."""
     fold = TrendingFold(monitored=monitored)
     told = [
-        Told(place, offset, [heard(track)])
+        RecordEvents(place, offset, [heard(track)])
         for place, tracks in zip(PLACES, streams, strict=False)
         for offset, track in enumerate(tracks)
     ]
