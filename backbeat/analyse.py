@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from itertools import islice
-from typing import Annotated
 
 import pyarrow as pa
-from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_warehouse
 from warehouse.analytics import Model, ModelBroken, NoSuchModel, answer, model_named, models
@@ -23,7 +21,7 @@ def sql(
     model: str | None = None,
     *,
     query: str | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Analytics over the lake: a model's rows, or without one the list of models.
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from backbeat.output import CommandFailed, console, emit, table
+from backbeat.output import CommandFailed, Flag, console, emit, table
 from backbeat.settings import HOME, LAKE, SECRET, SETTINGS, Setting, SettingError, Settings, value_of
 from warehouse.stores.home import Home
 
@@ -24,7 +21,7 @@ class Line:
     meaning: str
 
 
-def config(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def config(*, json: Flag = False) -> None:
     """Print every setting: what it is, where that was set, and what it means. The secret's value is never shown.
 
     Args:

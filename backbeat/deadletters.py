@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from backbeat.output import console, emit, notice, table
+from backbeat.output import Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log
 from warehouse.stores.deadletters import DeadLetter, dead_letters
@@ -17,7 +17,6 @@ from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import now_ms
 
 app = App(name="deadletters", help="What came on the event log and could not be read.")
-Flag = Annotated[bool, Parameter(negative=())]
 _COLUMNS = ["topic", "partition", "offset", "position", "appended", "listener", "bytes", "reason", "replayed"]
 
 

@@ -10,12 +10,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import Parameter
 from packaging.requirements import Requirement
 
-from backbeat.output import CommandFailed, console, emit, table
+from backbeat.output import CommandFailed, Flag, console, emit, table
 from backbeat.settings import SettingError, Settings
 from deploy.local import environment
 from deploy.local.servers import SERVERS
@@ -49,7 +47,7 @@ class Finding:
     mend: str | None = None
 
 
-def doctor(*, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def doctor(*, json: Flag = False) -> None:
     """Look at everything that Backbeat needs; exit 1 when something needed is missing.
 
     Args:

@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
 from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name
 from backbeat.learning import as_parameters, settings_of
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.plays_file import read_plays
 from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
@@ -49,7 +48,7 @@ def evaluate(
     models: str | None = None,
     k: int | None = None,
     report: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Measure models on plays that they have not seen, with 95% intervals.
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.policy_file import policy_of
 from backbeat.running_experiment import experiment_file, experiment_of
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
+from models.base import Positions
 from models.experiments import feedback as loop
 from models.experiments import off_policy as ope
 from models.experiments.assignment import Experiment, assigned, assigned_all
 from models.experiments.study import Choices, Comparison, arm_numbers, checked_sizes, compared, estimates
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.experiments import around_exposure, exposures, provenance, rounds
-from warehouse.stores.lake import NoSuchTable
+from warehouse.stores.lake import Lake, NoSuchTable
 
 app = App(name="experiment", help="Experiments: who is in which arm, and what that says.")
-Flag = Annotated[bool, Parameter(negative=())]
 _EPOCH = date(1970, 1, 1)
 SEED = 11  # of bootstraps
+Read = TypeVar("Read")
 
 
 @app.command
@@ -190,7 +193,7 @@ def off_policy(
     console().print(table("how far the log carries", ["", ""], list(found["support"].items())))
 
 
-def _estimated(logged: pa.Table, choices: pa.Table, known: Any, clip: float | None) -> dict[str, Any]:
+def _estimated(logged: pa.Table, choices: pa.Table, known: npt.NDArray[np.bool_], clip: float | None) -> dict[str, Any]:
     """The estimates and the support, over the slots of `known` propensity [slots]."""
     kept = logged.filter(pa.array(known))
     chosen = choices.filter(pa.array(known[choices["round"].to_numpy()]))
@@ -246,7 +249,7 @@ def _experiment(path: Path | None) -> Experiment:
     return experiment_of(path or experiment_file(Settings.from_environment()))
 
 
-def _read(reading: Any) -> Any:
+def _read(reading: Callable[[Lake], Read]) -> Read:
     """What is read of the lake. Raises `CommandFailed` where a table is not there yet."""
     try:
         return reading(open_lake(Settings.from_environment()))
@@ -254,7 +257,7 @@ def _read(reading: Any) -> Any:
         raise CommandFailed(f"{error}; `backbeat run` makes it") from error
 
 
-def _arms(experiment: Experiment, listeners: pa.Table, by_hash: bool) -> Any:
+def _arms(experiment: Experiment, listeners: pa.Table, by_hash: bool) -> Positions:
     """Each listener's arm by number: as logged, or as the hash says. Raises `CommandFailed` for a foreign arm."""
     hashed = assigned_all(experiment, listeners["listener_id"].to_pylist())
     if by_hash:
@@ -269,16 +272,16 @@ def _arms(experiment: Experiment, listeners: pa.Table, by_hash: bool) -> Any:
     return arm_numbers(experiment, logged)
 
 
-def _codes(column: pa.ChunkedArray) -> Any:
+def _codes(column: pa.ChunkedArray) -> Positions:
     """A number for each value, from 0 in the order in which values come."""
     return column.combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
 
 
-def _whole(column: pa.ChunkedArray) -> Any:
-    return column.cast(pa.int64()).to_numpy()
+def _whole(column: pa.ChunkedArray) -> Positions:
+    return column.cast(pa.int64()).to_numpy().astype(np.int64)
 
 
-def _day_numbers(column: pa.ChunkedArray) -> Any:
+def _day_numbers(column: pa.ChunkedArray) -> Positions:
     return _whole(column.cast(pa.int32()))
 
 

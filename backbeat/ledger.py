@@ -8,12 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log, open_rows
 from warehouse.stores.ledger import UNKNOWN, Books, Line, TablesForgotten, books
@@ -22,7 +21,6 @@ from warehouse.stores.rows import RowsUnavailable
 from warehouse.stores.tastes import Tastes
 from warehouse.workers import LAST, LEDGER, LastLedger
 
-Flag = Annotated[bool, Parameter(negative=())]
 _EPOCH = datetime.fromtimestamp(0, UTC).date()
 
 

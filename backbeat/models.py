@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
 from jobs.model_card import card_name, model_card
@@ -18,7 +18,6 @@ from models.registry import NoSuchVersion, Registry
 from warehouse.stores.lake import NoSuchTable
 
 app = App(name="models", help="Published models.")
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @app.command(name="list")

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from cyclopts import Parameter
 from deltalake.exceptions import CommitFailedError
 
-from backbeat.output import FAILED, BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import FAILED, BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log, open_rows, spark_settings
 from jobs.parity import batch_accounts, batch_outcomes, batch_trends
@@ -44,7 +43,6 @@ TASTE = FEATURES["taste"]
 PATIENCE_SECONDS = 60.0  # for the rows to have seen what was told, and for others that land
 _WAIT_SECONDS = 0.2
 Accounts = dict[str, Account]
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_rows
 from models.registry import Registry
@@ -35,7 +35,7 @@ def recommend(
     shelf: str = Shelf.DISCOVER,
     n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
     seed: int | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """What to play to a listener, and why.
 

@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.recording import Record, open_records
 from backbeat.records_page import page as drawn
 from backbeat.settings import Settings
 
 app = App(name="records", help="Recorded runs of train, search and evaluate.")
-Flag = Annotated[bool, Parameter(negative=())]
 SHORT = 8  # letters of a run's id that are shown, and are enough to name it
 
 

@@ -21,12 +21,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backbeat.importing import mapped_columns
-from backbeat.output import BadUsage, CommandFailed, console, emit
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit
 from backbeat.settings import Settings
 from jobs.importers.intake import ReadPlays, Request, import_names, read_plays
 from jobs.importers.told import ImportRefused
 from serving.service.telling import MAX_LISTENS
 from serving.tokens import sign
+from warehouse.stores.duckdb_inputs import text_literal
 from warehouse.stores.lock import LakeLocked
 from warehouse.stores.log import now_ms
 
@@ -40,7 +41,6 @@ _FIELDS = (
 )
 _ROWS_A_READ = 10_000
 Listen = dict[str, Any]
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @dataclass
@@ -136,8 +136,8 @@ def _batches(told: ReadPlays, size: int, factor: float | None, *, alone: bool) -
     order = "started_ms, file_row_number" if factor else "file_row_number"
     if alone and factor is None:
         order = f"listener_id, {order}"
-    path = str(told.staging.plays).replace("'", "''")
-    query = f"SELECT {_FIELDS} FROM read_parquet('{path}', file_row_number = true) ORDER BY {order}"  # noqa: S608  # our own names
+    path = text_literal(told.staging.plays)
+    query = f"SELECT {_FIELDS} FROM read_parquet({path}, file_row_number = true) ORDER BY {order}"  # noqa: S608  # our own names
     waiting: list[Listen] = []
     with duckdb.connect() as engine:
         for rows in engine.sql(query).to_arrow_reader(_ROWS_A_READ):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from backbeat.output import FAILED, FAILS_AGAIN, BadUsage, CommandFailed, console, emit, table
+from backbeat.output import FAILED, FAILS_AGAIN, BadUsage, CommandFailed, Flag, console, emit, table
 from backbeat.progress import watcher_for
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_ledger, open_log, open_rows, spark_settings
@@ -25,7 +25,6 @@ from warehouse.stores.runs import RunLedger, Status
 from warehouse.tables import RAW_PLAYS, TABLES
 
 RESUMABLE = 100  # runs of a plan that are looked through for one to resume
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 def run(

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
 
-from cyclopts import Parameter
-
-from backbeat.output import BadUsage, console, emit, table
+from backbeat.output import BadUsage, Flag, console, emit, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_ledger
 from jobs.plan import PLANS
@@ -21,7 +18,7 @@ def runs(
     *,
     plan: str | None = None,
     limit: int = 20,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """What ran, as of which day, and how each step ended.
 

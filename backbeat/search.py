@@ -9,16 +9,15 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import optuna
-from cyclopts import Parameter
 from optuna.trial import TrialState
 
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
 from backbeat.hunt import CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
 from models.evaluation.blending import NothingToFit
@@ -43,8 +42,8 @@ def search(
     split_day: date | None = None,
     members: str | None = None,
     seed: int = 7,
-    save: Annotated[bool, Parameter(negative=())] = False,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    save: Flag = False,
+    json: Flag = False,
 ) -> None:
     """Search the settings of a learner, or the weights of a blend, on the validation split alone.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.recommend import checked_id, opened_reader
 from backbeat.settings import Settings
 from serving.parameters import MAX_LIMIT
@@ -18,7 +18,7 @@ def similar(
     /,
     *,
     n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """The tracks most like a track.
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import SettingError, Settings, named_ports
 from deploy.local import detached
 from deploy.local.detached import Place, State
@@ -16,7 +16,6 @@ from deploy.local.servers import SERVERS, STREAM
 from deploy.local.service import NotInstalled, ServiceFailed
 
 app = App(name="stack", help="Real servers on this machine, on 127.0.0.1.")
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @app.command

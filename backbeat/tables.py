@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
-from backbeat.output import console, emit, notice, table
+from backbeat.output import Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.tables_page import page
 from backbeat.wiring import open_lake
@@ -15,7 +14,6 @@ from warehouse.stores.lock import LakeLock
 from warehouse.tables import TABLES
 
 app = App(name="tables", help="The tables of the lake.")
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @app.command(name="list")

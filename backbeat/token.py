@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit
 from backbeat.settings import SECRET, Settings
 from serving.tokens import sign
 from warehouse.events import Id
@@ -18,7 +16,7 @@ LONGEST_DAYS = 366
 DAY_S = 24 * 60 * 60
 
 
-def token(listener: str, *, days: int = 30, json: Annotated[bool, Parameter(negative=())] = False) -> None:
+def token(listener: str, *, days: int = 30, json: Flag = False) -> None:
     """Sign a token for one listener.
 
     Args:

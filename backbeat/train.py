@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
 from backbeat.learning import as_parameters, assignments, chosen, known_learner, recipes_of
-from backbeat.output import BadUsage, CommandFailed, emit, notice
+from backbeat.output import BadUsage, CommandFailed, Flag, emit, notice
 from backbeat.plays_file import read_plays
 from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
@@ -45,7 +45,7 @@ def train(
     seed: int | None = None,
     overrides: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
     out: Path | None = None,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    json: Flag = False,
 ) -> None:
     """Fit a learner and keep its model; equal data, settings and seed give an equal hash.
 

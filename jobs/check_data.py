@@ -57,7 +57,9 @@ def torn_rows(lake: Lake, table: Table, as_of: date) -> list[Finding]:
     grain = ", ".join(table.grain)
     repeated = rows.aggregate("count(*) AS times", grain).filter("times > 1").aggregate("count(*)")
     [(twice,)] = repeated.fetchall()
-    return findings + [Finding(f"{table.name} by {grain}", f"{twice:,} repeated", "none")][: bool(twice)]
+    if twice:
+        findings.append(Finding(f"{table.name} by {grain}", f"{twice:,} repeated", "none"))
+    return findings
 
 
 def daily_counts(lake: Lake, as_of: date) -> dict[date, int]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from jobs.run import JobRun
 from warehouse.events import TOPICS
 from warehouse.rules.quantity import DAY_MS
+from warehouse.stores.duckdb_inputs import text_literal
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import landed_offsets
 from warehouse.stores.log import Log
@@ -77,10 +78,12 @@ def forget(lake: Lake, erasures: pa.Table) -> int:
     """
     forgotten = 0
     for listener, play in _matches(lake, RAW_PLAYS, erasures, _PLAYS_HELD):
-        forgotten += lake.delete(RAW_PLAYS, f"listener_id = {_quoted(listener)} AND play_id = {_quoted(play)}")
+        forgotten += lake.delete(
+            RAW_PLAYS, f"listener_id = {text_literal(listener)} AND play_id = {text_literal(play)}"
+        )
     for table in _OF_LISTENERS:
         for listener, until_ms in _matches(lake, table, erasures, _LISTENERS_HELD):
-            forgotten += lake.delete(table, f"listener_id = {_quoted(listener)} AND received_ms <= {until_ms}")
+            forgotten += lake.delete(table, f"listener_id = {text_literal(listener)} AND received_ms <= {until_ms}")
     return forgotten
 
 
@@ -92,10 +95,6 @@ def _matches(lake: Lake, table: Table, erasures: pa.Table, query: str) -> list[t
         connection.register("erasures", erasures)
         connection.register("held", lake.dataset(table))
         return connection.sql(query).fetchall()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 _PLAYS_HELD = "SELECT DISTINCT listener_id, play_id FROM held JOIN erasures USING (listener_id, play_id)"

@@ -20,6 +20,7 @@ from warehouse.feature_parity import Hour, SlotOutcome
 from warehouse.parity import Account, batch_account
 from warehouse.rules.quantity import HOUR_MS
 from warehouse.stores.cut import Cut
+from warehouse.stores.duckdb_inputs import text_literal
 from warehouse.tables import (
     CORE_PLAYS,
     CORE_SESSIONS,
@@ -43,9 +44,9 @@ def batch_accounts(spark: SparkSession, cut: Cut) -> Iterator[tuple[str, Account
     _made(spark, taste(plays), FEATURES_TASTE, folder)
     with duckdb.connect() as engine:
         for name, table in (("plays", CORE_PLAYS), ("taste", FEATURES_TASTE), ("sessions", CORE_SESSIONS)):
-            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_files(folder, table)}')")  # our own names
+            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet({_files(folder, table)})")  # our own names
         for name in ("signals", "erasures"):
-            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{cut.path(name)}')")  # our own names
+            engine.execute(f"CREATE VIEW {name} AS FROM read_parquet({text_literal(cut.path(name))})")  # our own names
         for batch in engine.sql(_ACCOUNTS).to_arrow_reader(ROWS_A_WRITE):
             for row in batch.to_pylist():
                 session_of = {start["i"]: start["m"] for start in row["starts"] or ()}
@@ -78,7 +79,7 @@ def batch_outcomes(
     _made(spark, found, FEATURES_OUTCOMES, _folder(cut))
     with duckdb.connect() as engine:
         files = _files(_folder(cut), FEATURES_OUTCOMES)
-        engine.execute(f"CREATE VIEW outcomes AS FROM read_parquet('{files}')")  # our own names
+        engine.execute(f"CREATE VIEW outcomes AS FROM read_parquet({files})")  # our own names
         for batch in engine.sql(_OUTCOMES).to_arrow_reader(ROWS_A_WRITE):
             for row in batch.to_pylist():
                 slots = {(s["i"], s["n"]): SlotOutcome(s["m"], s["o"], s["w"], s["p"], s["l"]) for s in row["slots"]}
@@ -121,4 +122,4 @@ def _made(spark: SparkSession, rows: DataFrame, table: Table, folder: Path) -> D
 
 
 def _files(folder: Path, table: Table) -> str:
-    return str(folder / table.name / "*.parquet").replace("'", "''")
+    return text_literal(folder / table.name / "*.parquet")

@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
@@ -87,7 +87,9 @@ class JobRun:
             return
         frames = [self._read_days(source, interval) for source in inputs]
         frames += [self.read(table) for table in lookups]
-        rows = transform(*frames).where(_within(interval.days, self.lake.days(output) | _all_days(self.lake, inputs)))
+        rows = transform(*frames).where(
+            F.expr(_predicate(interval.days, self.lake.days(output) | _all_days(self.lake, inputs)))
+        )
         self._write(output, rows, interval.metadata(), _predicate(interval.days, self.lake.days(output)))
         self.tally.days += len(interval.days)
 
@@ -117,7 +119,7 @@ class JobRun:
             return self.read(source.table)
         self.tally.read += self.lake.count(source.table, needed)
         frame = self.spark.read.format("delta").load(self.lake.location(source.table))
-        return frame.where(_within(needed, self.lake.days(source.table)))
+        return frame.where(F.expr(_predicate(needed, self.lake.days(source.table))))
 
     def _write(self, output: Table, rows: DataFrame, metadata: Mapping[str, Any], predicate: str | None) -> None:
         schema = schema_of(output)
@@ -143,15 +145,8 @@ def _all_days(lake: Lake, inputs: Sequence[Input]) -> set[date]:
     return set().union(*(lake.days(source.table) for source in inputs))
 
 
-def _within(days: frozenset[date] | set[date], existing: set[date]) -> Column:
+def _predicate(days: frozenset[date] | set[date], existing: set[date]) -> str:
     """Those days as a condition: a range where no other existing day lies between them, else a list."""
-    first, last = min(days), max(days)
-    if all(day in days for day in existing if first <= day <= last):
-        return F.col(DAY).between(F.lit(first), F.lit(last))
-    return F.col(DAY).isin(sorted(days))
-
-
-def _predicate(days: frozenset[date], existing: set[date]) -> str:
     first, last = min(days), max(days)
     if all(day in days for day in existing if first <= day <= last):
         return f"{DAY} >= '{first}' AND {DAY} <= '{last}'"

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from jobs.importers.staging import Staging
 from jobs.importers.told import BATCH_ROWS
+from warehouse.stores.duckdb_inputs import text_literal
 from warehouse.stores.lake import Lake
 from warehouse.stores.repeats import find_repeats
 from warehouse.tables import RAW_IMPRESSIONS, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
@@ -124,7 +125,7 @@ def _land_impressions(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lak
     """The slots that are not there yet, but for those of listeners who erased everything since; how many they were."""
     engine.execute(
         "CREATE VIEW told_slots AS SELECT *, file_row_number AS place "  # noqa: S608 - our own path
-        f"FROM read_parquet('{_quoted(staged)}', file_row_number = true)"
+        f"FROM read_parquet({text_literal(staged)}, file_row_number = true)"
     )
     find_repeats(engine, "told_slots", lake, RAW_IMPRESSIONS, voids)
     engine.execute(
@@ -151,7 +152,7 @@ def _land_plays(
     engine.execute(
         "CREATE VIEW told_plays AS SELECT *, file_row_number AS place, "  # noqa: S608 - our own path
         f"{received_ms}::BIGINT AS received_ms, '{import_id}' AS import_id "
-        f"FROM read_parquet('{_quoted(staged)}', file_row_number = true)"
+        f"FROM read_parquet({text_literal(staged)}, file_row_number = true)"
     )
     find_repeats(engine, "told_plays", lake, RAW_PLAYS, voids)
     unseen = "told_plays ANTI JOIN repeats USING (place)"
@@ -188,7 +189,3 @@ def _reader(engine: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchRead
 def _one(engine: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     (row,) = engine.execute(query).fetchall()
     return tuple(row)
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from warehouse.stores.rows import (
     Move,
     RowsUnavailable,
+    batches,
     checked_key,
     checked_moves,
     checked_rows,
@@ -84,7 +85,8 @@ class BigtableRows:
         A row that moves between the two is counted, and stays at the higher version.
         """
         checked_table(table), checked_version(version)
-        return sum(self._put_batch(table, batch, version) for batch in _batches(checked_rows(rows)))
+        parts = batches(checked_rows(rows), _ROWS_AT_ONCE, _BYTES_AT_ONCE)
+        return sum(self._put_batch(table, part, version) for part in parts)
 
     def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
         """Write each row that is still as it was read, many in flight at once; the keys of those not written.
@@ -274,16 +276,3 @@ def _cells_of(value: bytes, version: int) -> list[Mutation]:
 
     at = version * _MICROS
     return [SetCell(_FAMILY, _VALUE, value, at), SetCell(_FAMILY, _VERSION, _fixed_width(version), at)]
-
-
-def _batches(rows: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    batch: list[tuple[bytes, bytes]] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row[1])
-        if len(batch) >= _ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

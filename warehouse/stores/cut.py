@@ -28,6 +28,7 @@ from warehouse.events import (
     Play,
     Topic,
 )
+from warehouse.stores.duckdb_inputs import table_of, text_literal
 from warehouse.stores.lake import Lake
 from warehouse.stores.log import Log, every_record, partition_of
 from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
@@ -182,18 +183,14 @@ def _bind_keys(
             for record in every_record(log, topic, partition):
                 batch += [(*_key(topic, event), record.offset <= end) for event in record.events]
                 if len(batch) >= _KEYS_A_BATCH:
-                    writer.write_table(_table_of(batch, schema))
+                    writer.write_table(table_of(batch, schema))
                     batch.clear()
-        writer.write_table(_table_of(batch, schema))
+        writer.write_table(table_of(batch, schema))
     for name, within in (("told", "within"), ("beyond", "NOT within")):
         engine.execute(
             f"CREATE OR REPLACE VIEW {name} AS SELECT DISTINCT listener_id, id AS {_IDS[topic]}, received_ms "  # noqa: S608  # our own names
-            f"FROM read_parquet('{_quoted(path)}') WHERE {within}"
+            f"FROM read_parquet({text_literal(path)}) WHERE {within}"
         )
-
-
-def _table_of(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema], schema=schema)
 
 
 def _key(topic: Topic, event: Event) -> tuple[str, str, int]:
@@ -226,7 +223,7 @@ def _cut_table(
         )
     path = folder / f"{name}.parquet"
     _write(engine, query, path)
-    engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{_quoted(path)}')")
+    engine.execute(f"CREATE VIEW {name} AS FROM read_parquet({text_literal(path)})")
     if topic is ERASURES:
         engine.execute(
             "CREATE VIEW voids AS SELECT listener_id, max(received_ms) AS erased_ms FROM erasures "
@@ -258,7 +255,7 @@ def _cut_seeds(engine: duckdb.DuckDBPyConnection, topic: Topic, trimmed: Mapping
 
 
 def _write(engine: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    engine.execute(f"COPY ({query}) TO '{_quoted(path)}' (FORMAT parquet)")
+    engine.execute(f"COPY ({query}) TO {text_literal(path)} (FORMAT parquet)")
 
 
 def _seeds(topic: Topic, path: Path, *, imports: bool) -> Iterator[Seed]:
@@ -281,7 +278,3 @@ def _event(topic: Topic, row: dict[str, Any]) -> Event:
 
 def _name(topic: Topic) -> str:
     return _TABLES[topic].name.removeprefix("raw.")
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from warehouse.events import PLAYS, Play
 from warehouse.rules.plays import SAME_PLAY_MS
+from warehouse.stores.duckdb_inputs import table_of, text_literal
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import landed_offsets, listener_of
 from warehouse.stores.log import Log, every_record, partition_of
@@ -138,16 +139,12 @@ def _write_tellings(log: Log, landed: Mapping[str, int], scratch: Path) -> dict[
                 held["plays"] += len(plays)
                 held["records"] += 1
                 if len(batch) >= _TELLINGS_A_BATCH:
-                    writer.write_table(_table(batch, _TELLINGS))
+                    writer.write_table(table_of(batch, _TELLINGS))
                     batch.clear()
-        writer.write_table(_table(batch, _TELLINGS))
-    pq.write_table(_table(refused, _REFUSED), scratch / "refused.parquet")
+        writer.write_table(table_of(batch, _TELLINGS))
+    pq.write_table(table_of(refused, _REFUSED), scratch / "refused.parquet")
     held["refused"] = len(refused)
     return held
-
-
-def _table(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.Table:
-    return pa.table([list(column) for column in zip(*rows, strict=True)] or [[] for _ in schema], schema=schema)
 
 
 def _bind(engine: duckdb.DuckDBPyConnection, lake: Lake, log: Log, at: Mapping[str, int | None], scratch: Path) -> None:
@@ -166,8 +163,8 @@ def _bind(engine: duckdb.DuckDBPyConnection, lake: Lake, log: Log, at: Mapping[s
         version = inputs.get(table.name)
         engine.register(name, table.schema.empty_table() if version is None else lake.dataset(table, version))
     for name in ("tellings", "refused"):
-        path = str(scratch / f"{name}.parquet").replace("'", "''")
-        engine.execute(f"CREATE VIEW {name} AS FROM read_parquet('{path}')")
+        path = text_literal(scratch / f"{name}.parquet")
+        engine.execute(f"CREATE VIEW {name} AS FROM read_parquet({path})")
     _bind_trimmed(engine, log)
 
 

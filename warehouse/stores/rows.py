@@ -127,6 +127,22 @@ def checked_rows(rows: Mapping[str, bytes]) -> list[tuple[bytes, bytes]]:
     return [(checked_key(key), checked_value(key, value)) for key, value in rows.items()]
 
 
+def batches(
+    rows: Iterable[tuple[bytes, bytes]], most_rows: int, enough_bytes: int
+) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Keys and values in order, as many at a time as are written at once: until there are enough bytes of values."""
+    batch: list[tuple[bytes, bytes]] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row[1])
+        if len(batch) >= most_rows or size >= enough_bytes:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def checked_moves(rows: Mapping[str, Move]) -> list[tuple[bytes, Move]]:
     """Key in UTF-8 and move of each. Raises `RowRefused`."""
     return [(checked_key(key), _checked_move(key, move)) for key, move in rows.items()]

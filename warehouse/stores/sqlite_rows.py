@@ -10,6 +10,7 @@ from typing import Any
 from warehouse.stores.rows import (
     Move,
     RowsUnavailable,
+    batches,
     checked_key,
     checked_moves,
     checked_rows,
@@ -88,7 +89,8 @@ class SqliteRows:
     def put_many(self, table: str, rows: Mapping[str, bytes], *, version: int) -> int:
         """`put` for each, in short transactions, so that whoever else writes waits little; how many were written."""
         checked_table(table), checked_version(version)
-        return sum(self._put_batch(table, batch, version) for batch in _batches(checked_rows(rows)))
+        parts = batches(checked_rows(rows), _BATCH_ROWS, _BATCH_BYTES)
+        return sum(self._put_batch(table, part, version) for part in parts)
 
     def move(self, table: str, rows: Mapping[str, Move]) -> frozenset[str]:
         """Write each row that is still as it was read, in one transaction; the keys of those not written."""
@@ -154,16 +156,3 @@ def _padded(keys: list[bytes]) -> list[bytes]:
 
 def _rounded_up(count: int) -> int:
     return 1 << (count - 1).bit_length()
-
-
-def _batches(rows: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    batch: list[tuple[bytes, bytes]] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row[1])
-        if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

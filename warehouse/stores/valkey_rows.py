@@ -23,6 +23,7 @@ from redis.retry import Retry
 from warehouse.stores.rows import (
     Move,
     RowsUnavailable,
+    batches,
     checked_key,
     checked_moves,
     checked_rows,
@@ -198,7 +199,7 @@ class ValkeyRows:
         """The keys of those that were not written."""
         refused: list[bytes] = []
         with self._asking(table, "write rows"):
-            calls = _calls(rows)
+            calls = batches(rows, _ROWS_A_CALL, _BYTES_A_CALL)
             while trip := list(islice(calls, _CALLS_A_TRIP)):
                 refused.extend(self._moved(table, trip))
         return refused
@@ -243,19 +244,6 @@ def _place(table: str, key: bytes) -> bytes:
 def _slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for first in range(0, len(items), _ROWS_A_CALL):
         yield items[first : first + _ROWS_A_CALL]
-
-
-def _calls(rows: Iterable[Packed]) -> Iterator[list[Packed]]:
-    call: list[Packed] = []
-    size = 0
-    for row in rows:
-        call.append(row)
-        size += len(row[1])
-        if len(call) >= _ROWS_A_CALL or size >= _BYTES_A_CALL:
-            yield call
-            call, size = [], 0
-    if call:
-        yield call
 
 
 def _answered(answers: list[Any]) -> list[Any]:
