@@ -87,9 +87,8 @@ class JobRun:
             return
         frames = [self._read_days(source, interval) for source in inputs]
         frames += [self.read(table) for table in lookups]
-        rows = transform(*frames).where(
-            F.expr(_predicate(interval.days, self.lake.days(output) | _all_days(self.lake, inputs)))
-        )
+        known = self.lake.days(output) | _all_days(self.lake, inputs)
+        rows = transform(*frames).where(_predicate(interval.days, known))
         self._write(output, rows, interval.metadata(), _predicate(interval.days, self.lake.days(output)))
         self.tally.days += len(interval.days)
 
@@ -119,7 +118,7 @@ class JobRun:
             return self.read(source.table)
         self.tally.read += self.lake.count(source.table, needed)
         frame = self.spark.read.format("delta").load(self.lake.location(source.table))
-        return frame.where(F.expr(_predicate(needed, self.lake.days(source.table))))
+        return frame.where(_predicate(needed, self.lake.days(source.table)))
 
     def _write(self, output: Table, rows: DataFrame, metadata: Mapping[str, Any], predicate: str | None) -> None:
         schema = schema_of(output)

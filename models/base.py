@@ -226,6 +226,11 @@ class Citations:
         return cls(np.full((items, limit), NOBODY, np.int64), np.zeros((items, limit)))
 
 
+def cited_places(places: Positions) -> tuple[tuple[int, ...], ...]:
+    """The places of each row [items, limit], without the `NOBODY` that fills it."""
+    return tuple(tuple(place for place in row if place != NOBODY) for row in places.tolist())
+
+
 class ModelBroken(Exception):
     """Saved files do not hold the model that was wanted; says which file, what was found and what was wanted."""
 

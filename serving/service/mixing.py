@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.base import NOBODY, Positions
+from models.base import Positions, cited_places
 from models.ranking.mixes import daily_mixes
 from serving.service.listening import Weighed
 from serving.service.published import Snapshot
@@ -42,5 +42,4 @@ def _picks(snapshot: Snapshot, known: Weighed, items: Positions) -> Picks:
         als.explain(taste, items, known.plays, CITED).places,
     )
     sources = tuple(repeat.name if heard else als.name for heard in own.tolist())
-    cites = tuple(tuple(place for place in row if place != NOBODY) for row in places.tolist())
-    return Picks(items, scores, sources, cites)
+    return Picks(items, scores, sources, cited_places(places))

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from models.base import NOBODY, Floats, Positions, Taste, TrackPosition
+from models.base import Floats, Positions, Taste, TrackPosition, cited_places
 from serving.service.asking import Asked
 from serving.service.published import Snapshot
 
@@ -53,7 +53,7 @@ def discover(snapshot: Snapshot, asked: Asked) -> Picks:
     vector = als.fold_in(taste)
     found = als.index.best(vector, asked.pool, barred)
     items, scores, chances = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
-    cites = _places(als.explain(taste, items, asked.known.plays, CITED).places)
+    cites = cited_places(als.explain(taste, items, asked.known.plays, CITED).places)
     spoken_for = (places if score > 0 else () for places, score in zip(cites, scores.tolist(), strict=True))
     return Picks(items, scores, (als.name,) * len(items), tuple(spoken_for), chances)
 
@@ -64,7 +64,7 @@ def on_repeat(snapshot: Snapshot, asked: Asked) -> Picks:
     found = repeat.recommend(asked.taste, asked.pool, asked.barred)
     items, scores, chances = asked.chosen(found.items, repeat.scores(asked.taste, found.items))
     citations = repeat.explain(asked.taste, items, asked.known.plays, 1)
-    return Picks(items, scores, (repeat.name,) * len(items), _places(citations.places), chances)
+    return Picks(items, scores, (repeat.name,) * len(items), cited_places(citations.places), chances)
 
 
 def popular(snapshot: Snapshot, asked: Asked) -> Picks:
@@ -140,16 +140,12 @@ def _upcoming_cites(snapshot: Snapshot, asked: Asked, items: Positions, scores: 
         without = _upcoming_scores(snapshot, known.before_current, items)
         lowers = without < scores - _CLOSE * np.abs(scores)
     fills = ~np.isin(items, _followers(snapshot, known.taste.current)) & (scores > 0)
-    rests_on = iter(_places(snapshot.artifact.als.explain(known.taste, items[fills], known.plays, CITED).places))
+    rests_on = iter(cited_places(snapshot.artifact.als.explain(known.taste, items[fills], known.plays, CITED).places))
     cites = []
     for fill, low in zip(fills.tolist(), lowers.tolist(), strict=True):
         own = tuple(place for place in next(rests_on) if place != known.current_place) if fill else ()
         cites.append(((CURRENT, *own) if low else own)[:CITED])
     return tuple(cites)
-
-
-def _places(places: Positions) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(place for place in row if place != NOBODY) for row in places.tolist())
 
 
 SHELVES: dict[Shelf, Callable[[Snapshot, Asked], Picks]] = {

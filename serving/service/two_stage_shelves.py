@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from models.base import NOBODY, Positions
+from models.base import Positions, cited_places
 from models.ranking.evidence import Evidence
 from models.ranking.two_stage import Removed, Scored, TwoStage
 from serving.service.asking import Asked
@@ -54,7 +54,7 @@ def _cites(
     if known.taste.current is not None:
         removals.insert(0, Removed(CURRENT, before_current, np.arange(len(shown.items))))
     found = model.cite(evidence, shown, removals, CITED)
-    return tuple(tuple(place for place in row if place != NOBODY) for row in found.places.tolist())
+    return cited_places(found.places)
 
 
 _TWO_STAGE: Mapping[Shelf, Callable[[TwoStage, Asked], Picks]] = {Shelf.DISCOVER: discover, Shelf.NEXT: upcoming}

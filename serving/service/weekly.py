@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from models.base import NOBODY
+from models.base import cited_places
 from models.ranking.mixes import weekly_discovery
 from serving.service.asking import Artists, Asked, noise
 from serving.service.published import Snapshot
@@ -40,5 +40,4 @@ def weekly(snapshot: Snapshot, asked: Asked, seed: int, artists: Artists) -> Pic
     chosen = chosen[~np.isin(pool[chosen], asked.barred)][: asked.count]
     items = pool[chosen]
     cites = als.explain(taste, items, asked.known.plays, CITED).places
-    spoken_for = (tuple(place for place in row if place != NOBODY) for row in cites.tolist())
-    return Picks(items, scores[chosen], (als.name,) * len(items), tuple(spoken_for))
+    return Picks(items, scores[chosen], (als.name,) * len(items), cited_places(cites))
