@@ -15,7 +15,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from jobs.charts_daily import PLACES
-from warehouse.rules.decay import TASTE_ENTRIES, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, decay_weights
 from warehouse.rules.identity import isrc_of, mbid_of, name_key
 from warehouse.rules.plays import PLAY_THRESHOLD_MS, SAME_PLAY_MS, SKIPPED, UNKNOWN_TRACK_MS
 from warehouse.rules.sessions import SILENCE_MS
@@ -140,9 +140,9 @@ WITH newest AS (
 )
 SELECT listener_id, track_id, sum(plays * decayed.weight) AS weight, sum(plays) AS plays,
     max(last_started_ms) AS last_started_ms
-FROM newest JOIN decay AS decayed ON decayed.age = $as_of - 1 - day
+FROM newest JOIN decay AS decayed ON decayed.age = least($as_of - 1 - day, {OLDEST_AGE})
 WHERE plays > 0 GROUP BY listener_id, track_id HAVING sum(plays * decayed.weight) > 0
-"""  # noqa: S608  # a bound of ours
+"""  # noqa: S608  # bounds of ours
 
 
 def refresh(lake: Lake, out: Path, as_of: date, *, memory: str, threads: int) -> float:

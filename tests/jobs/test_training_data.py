@@ -17,7 +17,7 @@ from jobs.training_data import TrainingData, sequences, shown_slots, training_da
 from models.history import History
 from models.ranking.logged import Shown
 from tests.jobs.tables import DAY, MONDAY, day_of, frame, rows_of
-from warehouse.rules.decay import HALF_LIFE_DAYS, HALF_LIVES, TASTE_ENTRIES, UNIT, decay_weights
+from warehouse.rules.decay import OLDEST_AGE, TASTE_ENTRIES, UNIT, decay_weights
 from warehouse.tables import FEATURES_MATRIX, FEATURES_OUTCOMES, FEATURES_TASTE, FEATURES_TRANSITIONS
 
 AS_OF = day_of(MONDAY + DAY)
@@ -42,7 +42,7 @@ def matrix_in_python(taste: list[dict[str, Any]]) -> pa.Table:
     pairs: dict[tuple[str, str], list[int]] = {}
     for row in taste:
         age = (AS_OF - timedelta(days=1) - row["day"]).days
-        weight = row["plays"] * weights[age] if age < len(weights) else 0
+        weight = row["plays"] * weights[min(age, OLDEST_AGE)]
         total = pairs.setdefault((row["listener_id"], row["track_id"]), [0, 0])
         total[0] += weight
         total[1] += row["plays"]
@@ -70,7 +70,7 @@ def assert_equal(made: TrainingData, taste: pa.Table, transitions: pa.Table) -> 
 
 
 NAMES = st.sampled_from(["a", "B", "\u00e9", "z:10", "z:9"])
-AGES = st.one_of(st.integers(0, 5), st.sampled_from([HALF_LIFE_DAYS * HALF_LIVES, HALF_LIFE_DAYS * HALF_LIVES + 1]))
+AGES = st.one_of(st.integers(0, 5), st.sampled_from([OLDEST_AGE - 1, OLDEST_AGE, OLDEST_AGE + 1]))
 TASTES = st.lists(
     st.builds(entry, NAMES, NAMES, AGES, st.integers(0, 4)),
     unique_by=lambda row: (row["listener_id"], row["track_id"], row["day"]),
