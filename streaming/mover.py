@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from streaming.folds import Fold
 from warehouse.events import Event
-from warehouse.stores.rows import Move, Rows
+from warehouse.stores.rows import STREAM_MENDS, Move, RowBroken, Rows
 
 ROWS_KEPT = 200_000  # of a feature, where one process folds all records of its rows
 Row = TypeVar("Row")
@@ -31,7 +33,8 @@ class Mover(Generic[Row]):
     Where another has written a row since it was read, it is read again and folded into. Up to `keeps` rows are kept
     from one call to the next. Keep none where others write the same rows and fold other records: kept rows are right
     as long as whoever reads a place of the log reads all of it, from what was last acknowledged.
-    `forgets` is called for each record before its rows move. Threads take turns. Methods raise `RowsUnavailable`.
+    `forgets` is called for each record before its rows move. Threads take turns.
+    Methods raise `RowsUnavailable`, of which `RowBroken` names a row that cannot be decoded.
     """
 
     def __init__(
@@ -102,8 +105,16 @@ class Mover(Generic[Row]):
         rows = {key: kept[key] for key in keys if key in kept}
         if missing := [key for key in keys if key not in rows]:
             found = self._rows.get_many(self._fold.table, missing)
-            rows.update((key, self._fold.decoded(found.get(key))) for key in missing)
+            rows.update((key, self._decoded(key, found.get(key))) for key in missing)
         return rows
+
+    def _decoded(self, key: str, value: bytes | None) -> Row:
+        """The stored row. To go on without a broken one would lose, unsaid, what its next events add to."""
+        try:
+            return self._fold.decoded(value)
+        except msgspec.DecodeError as error:
+            mend = f"{STREAM_MENDS}; docs/runbook.md, `row broken`"
+            raise RowBroken(f"row {key!r} of {self._fold.table} is broken: {error}; {mend}") from error
 
     def _folded(
         self, by_row: Mapping[str, Sequence[RecordEvents]], rows: Mapping[str, Row]

@@ -21,7 +21,7 @@ from warehouse.events import ERASURES, IMPRESSIONS, PLAYS, SIGNALS, SignalKind, 
 from warehouse.outcomes import OUTCOMES, outcomes_at
 from warehouse.reading import CurrentTaste
 from warehouse.stores.log import LogUnavailable, Record, partition_of
-from warehouse.stores.rows import Move, Rows, RowsUnavailable
+from warehouse.stores.rows import Move, RowBroken, Rows, RowsUnavailable
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.stores.tastes import Tastes
@@ -220,6 +220,18 @@ class _LogThatCannotBeRead(SqliteLog):
         if self.fails:
             raise LogUnavailable("the log cannot be read")
         return super().read(topic, partition, after=after, limit=limit)
+
+
+def test_behind_a_broken_row_all_is_accepted_and_folded_once_it_is_deleted(log: SqliteLog, rows: Rows) -> None:
+    rows.put(OUTCOMES, "ada", b"\xc1", version=1)
+    stream = EmbeddedStream(log, rows)
+    for name in ("i1", "i2"):
+        with pytest.raises(RowBroken, match=f"row 'ada' of {OUTCOMES} is broken"):
+            stream.accept(IMPRESSIONS, [shown(name)])
+    rows.delete(OUTCOMES, ["ada"])
+    stream.accept(IMPRESSIONS, [shown("i3")])
+    found = outcomes_at(as_read(rows.get(OUTCOMES, "ada") or b""), NOON, {})
+    assert {one.impression_id for one in found} == {"i1", "i2", "i3"}
 
 
 def test_events_that_the_log_has_are_accepted_though_it_cannot_be_read(tmp_path: Path, rows: Rows) -> None:

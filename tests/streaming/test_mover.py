@@ -12,6 +12,7 @@ from tests.fakes.memory_rows import MemoryRows
 from tests.streaming.tastes import play
 from warehouse.events import PLAYS, Event
 from warehouse.offsets import records_seen
+from warehouse.stores.rows import RowBroken
 
 
 class Counted(msgspec.Struct, frozen=True, array_like=True):
@@ -120,6 +121,19 @@ def test_a_worker_that_was_away_loses_although_it_has_seen_more_of_another_topic
     heir.forget()  # as on every rebalance; what it has acknowledged is not told again
     heir.advance([record(4, "ada")])
     assert counts_in(rows)["ada"] == 5 + 20
+
+
+def test_a_broken_row_is_named_and_moves_nothing_until_it_is_deleted() -> None:
+    rows = MemoryRows()
+    rows.put("counts", "ada", b"\xc1", version=1)
+    mover = Mover(Counts(), rows, keeps=100)
+    for _ in range(2):
+        with pytest.raises(RowBroken, match=r"row 'ada' of counts is broken: .*; docs/runbook.md, `row broken`"):
+            mover.advance([record(0, "ada", "bob")])
+    assert rows.get("counts", "bob") is None
+    rows.delete("counts", ["ada"])
+    mover.advance([record(0, "ada", "bob")])
+    assert counts_in(rows) == {"ada": 1, "bob": 1, "all/plays/0": 2}
 
 
 def test_a_row_is_finished_before_it_is_written_and_only_where_it_moved() -> None:
