@@ -13,7 +13,7 @@ from functools import cache
 
 import msgspec
 from litestar import Litestar
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -21,16 +21,17 @@ from litestar.types import Message, Receive, Scope, Send
 
 from models.experiments.assignment import Experiment
 from serving.access import Access
-from serving.browsers import browser_check
 from serving.documented import with_bodies, with_token
+from serving.heads import bodiless, name_head
 from serving.listeners import listener_routes
 from serving.listens import listen_routes
 from serving.live import live_routes
 from serving.live_meters import LiveMeters
-from serving.meters import Meters
+from serving.meters import Meters, method_label
 from serving.operations import operation_routes
 from serving.problems import MAX_BODY_BYTES, handlers
 from serving.recommendations import NewQuestions, recommendation_routes
+from serving.requests import request_check
 from serving.service.accepts import Accepts
 from serving.service.appends import Appends
 from serving.service.background import Repeated
@@ -174,7 +175,7 @@ class MeteredStream:
 
 
 class Api:
-    """The ASGI application: Litestar with requests timed, and paths left as they were sent.
+    """The ASGI application: Litestar with requests timed, HEAD answered, and paths as they were sent.
 
     Litestar routes by the decoded path, in which a `/` within an id would be lost: ids are decoded by their routes.
     """
@@ -191,26 +192,29 @@ class Api:
             return
         started = time.perf_counter()
         scope["path"] = scope["raw_path"].partition(b"?")[0].decode("ascii", "replace")
-        status = "500"
+        method, status = scope["method"], "500"
+        if method == "HEAD":
+            scope["method"], send = HttpMethod.GET, bodiless(send)
 
         async def noting(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
+                name_head(message)
             await send(message)
 
         await self.litestar(scope, receive, noting)
         snapshot = self.services.published.snapshot
         route = scope.get("path_template") or "unmatched"
         version = snapshot.version if snapshot else NO_MODEL
-        self._requests.labels(scope["method"], route, status, version).observe(time.perf_counter() - started)
+        self._requests.labels(method_label(method), route, status, version).observe(time.perf_counter() - started)
 
 
 def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig()) -> Api:
     """The API over these stores. It reads no environment and keeps no global."""
     services = Services(stores, clock, config)
     access = Access(config.secret, clock)
-    document: Callable[[], bytes] = cache(lambda: _document(litestar))
+    document: Callable[[], bytes] = cache(lambda: _document(routes))
     routes: list[HTTPRouteHandler] = [
         *recommendation_routes(services.recommender, access),
         *listener_routes(services.histories, services.outcomes, services.teller, services.appends, access),
@@ -230,27 +234,27 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     litestar = Litestar(
         routes,
         lifespan=[services.running],
-        before_request=browser_check(any_host=bool(config.secret)),
+        before_request=request_check(any_host=bool(config.secret)),
         exception_handlers=handlers(services.meters.rows_errors.inc),
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=_openapi(),
+        openapi_config=None,  # which would serve the document once more, at a path of its own
         logging_config=None,
     )
     return Api(litestar, services)
 
 
 def _openapi() -> OpenAPIConfig:
-    """Litestar derives the document; it is served by our own routes, whole and without another host."""
+    """Litestar derives the document; our own routes serve it, whole and without another host."""
     return OpenAPIConfig(
         title="Backbeat",
         version=VERSION,
         description=_ABOUT,
-        path="/_litestar",
         use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
     )
 
 
-def _document(litestar: Litestar) -> bytes:
-    document = with_bodies(litestar.openapi_schema.to_schema(), _BODIES)
+def _document(routes: Sequence[HTTPRouteHandler]) -> bytes:
+    described = Litestar(routes, openapi_config=_openapi(), logging_config=None)
+    document = with_bodies(described.openapi_schema.to_schema(), _BODIES)
     return msgspec.json.encode(with_token(document, _OPEN))

@@ -18,7 +18,7 @@ def tagged(request: Request[Any, Any, Any], answer: Answer) -> Response[Answer]:
     """The answer with the tag of its content; a 304 without it where the caller's copy is the same."""
     tag = f'"{blake2b(msgspec.json.encode(answer), digest_size=12).hexdigest()}"'
     headers = {"ETag": tag, "Cache-Control": "public, no-cache"}  # may be kept, must be asked about
-    if _names(request.headers.get("if-none-match", ""), tag):
+    if _names(",".join(request.headers.getall("if-none-match", [])), tag):  # lines are one list: RFC 9110 5.3
         empty: Response[Any] = Response(None, status_code=NOT_MODIFIED, headers=headers)
         return empty
     return Response(answer, headers=headers)

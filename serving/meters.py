@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPMethod
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_METHODS = frozenset(HTTPMethod)
+OTHER = "other"
+
+
+def method_label(method: str) -> str:
+    """The method, or `other`: a label has few values, whatever callers make up, since each is kept for ever."""
+    return method if method in _METHODS else OTHER
 
 
 class Meters:
