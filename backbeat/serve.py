@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -14,6 +15,7 @@ from ipaddress import ip_address
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from threadpoolctl import threadpool_limits
 
@@ -30,6 +32,10 @@ from warehouse.stores.log import LogUnavailable, now_ms
 from warehouse.stores.rows import RowsUnavailable
 
 BACKLOG = 1_024
+CONNECTIONS = 4_096  # open at once; while there are so many, others wait in the backlog
+OTHER_FILES = 512  # that stores, models and threads may have open beside them
+HEADER_MS = 10_000  # for a request's headers, and for a connection to idle before the next
+LAST_PORT = 65_535
 # After so many seconds a background thread that computes gives way to a request: Python's own 5 ms are a whole answer.
 SWITCH_SECONDS = 0.0005
 # An answer makes hundreds of objects and hardly a cycle. Python's own 700 would look for some several times an answer;
@@ -44,6 +50,8 @@ def serve(*, host: str | None = None, port: int | None = None) -> None:
         host: Address to listen on; BACKBEAT_HOST by default. Another than this machine's own needs BACKBEAT_SECRET.
         port: Port to listen on; BACKBEAT_PORT by default, 0 for a free one.
     """
+    if port is not None and not 0 <= port <= LAST_PORT:
+        raise BadUsage(f"--port is {port}; wanted a whole number from 0 to {LAST_PORT}")
     settings = Settings.from_environment()
     address = host or settings.host
     if not settings.secret and not is_loopback(address):
@@ -93,6 +101,8 @@ async def _served(api: Api, host: str, port: int) -> None:
         http=HTTPModes.http1,
         websockets=False,
         backlog=BACKLOG,
+        backpressure=connections_granted(),
+        http1_settings=HTTP1Settings(header_read_timeout=HEADER_MS),
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
@@ -103,6 +113,20 @@ async def _served(api: Api, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     notice(f"Backbeat listens on http://{shown}:{port} (documentation: http://{shown}:{port}/docs). Ctrl-C stops it.")
     await server.serve()
+
+
+def connections_granted() -> int:
+    """How many connections may be open at once: `CONNECTIONS`, or as many as the system grants this process files for.
+
+    The soft limit on files is raised as far as that takes, since a server without one cannot even refuse.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    granted = CONNECTIONS + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        granted = min(granted, hard)
+    if soft != resource.RLIM_INFINITY and soft < granted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (granted, hard))
+    return max(granted - OTHER_FILES, granted // 2)
 
 
 def _checked_port(host: str, port: int) -> int:

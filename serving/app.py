@@ -21,6 +21,7 @@ from litestar.types import Message, Receive, Scope, Send
 
 from models.experiments.assignment import Experiment
 from serving.access import Access
+from serving.bodies import SECONDS, Bodies, Body
 from serving.documented import with_bodies, with_token
 from serving.heads import bodiless, name_head
 from serving.listeners import listener_routes
@@ -75,11 +76,13 @@ class Stores:
 class ApiConfig:
     """`secret` signs listener tokens, empty asks for none; the pointer to the model is looked at so often.
 
-    `experiment` is the one that runs: its arms are told to callers and logged with what was shown.
+    A body is read for `body_seconds`, and longer as it comes in. `experiment` is the one that runs: its arms are told
+    to callers and logged with what was shown.
     """
 
     secret: str = ""
     reload_seconds: float = 0.5
+    body_seconds: float = SECONDS
     experiment: Experiment | None = None
 
 
@@ -175,14 +178,15 @@ class MeteredStream:
 
 
 class Api:
-    """The ASGI application: Litestar with requests timed, HEAD answered, and paths as they were sent.
+    """The ASGI application: Litestar with requests timed, bodies bounded, HEAD answered, and paths as they were sent.
 
     Litestar routes by the decoded path, in which a `/` within an id would be lost: ids are decoded by their routes.
     """
 
-    def __init__(self, litestar: Litestar, services: Services) -> None:
+    def __init__(self, litestar: Litestar, services: Services, bodies: Bodies) -> None:
         self.litestar = litestar
         self.services = services
+        self.bodies = bodies
         self._requests = services.meters.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -195,6 +199,7 @@ class Api:
         method, status = scope["method"], "500"
         if method == "HEAD":
             scope["method"], send = HttpMethod.GET, bodiless(send)
+        body = Body(self.bodies, receive)
 
         async def noting(message: Message) -> None:
             nonlocal status
@@ -203,7 +208,10 @@ class Api:
                 name_head(message)
             await send(message)
 
-        await self.litestar(scope, receive, noting)
+        try:
+            await self.litestar(scope, body, noting)
+        finally:
+            body.close()
         snapshot = self.services.published.snapshot
         route = scope.get("path_template") or "unmatched"
         version = snapshot.version if snapshot else NO_MODEL
@@ -240,7 +248,7 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
         openapi_config=None,  # which would serve the document once more, at a path of its own
         logging_config=None,
     )
-    return Api(litestar, services)
+    return Api(litestar, services, Bodies(config.body_seconds))
 
 
 def _openapi() -> OpenAPIConfig:

@@ -27,12 +27,14 @@ PROBLEMS = {
     "not-found": "There is no such path.",
     "unknown-track": "Neither the catalog nor the model knows the track.",
     "method-not-allowed": "The path does not take this method.",
+    "request-timeout": "The body did not come in time: ten seconds, and one more for each 64 KiB of it.",
     "stale-cursor": "A new model was published since the first page. Begin again without a cursor.",
     "request-entity-too-large": f"The body is larger than {MAX_BODY_BYTES >> 20} MiB.",
-    "unsupported-media-type": "A body is JSON, and its Content-Type says so.",
+    "unsupported-media-type": "A body is JSON, not encoded, and its Content-Type says so.",
     "misdirected-request": "No secret is set, and the Host header is not a name of this machine.",
     "log-unavailable": "The event log did not say yes in time. Send it again after Retry-After: it counts once.",
     "rows-unavailable": "The rows store is away, or a row is broken and named. Ask again after Retry-After.",
+    "busy": "Too many large bodies are being read at once. Send it again after Retry-After.",
     "internal-server-error": "A failure of our own, which was logged.",
 }
 

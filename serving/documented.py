@@ -17,9 +17,10 @@ _WHEN = {
     401: "No valid token",
     403: "The token is another listener's",
     404: "There is no such track",
+    408: "The body did not come in time",
     410: "The cursor is of a model that no longer answers",
     413: "The body is too large",
-    415: "The Content-Type is not application/json",
+    415: "The Content-Type is not application/json, or the body is encoded",
     503: "A store is away; Retry-After says when to come back",
 }
 

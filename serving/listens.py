@@ -22,7 +22,7 @@ def listen_routes(teller: Teller, appends: Appends, access: Access) -> list[HTTP
     @post(
         "/v1/listens",
         status_code=ACCEPTED,
-        responses=problems(400, 401, 403, 413, 415, 503),
+        responses=problems(400, 401, 403, 408, 413, 415, 503),
         summary=f"Tell 1 to {MAX_LISTENS:,} plays",
         tags=["listens"],
     )
@@ -35,7 +35,7 @@ def listen_routes(teller: Teller, appends: Appends, access: Access) -> list[HTTP
     @post(
         "/v1/signals",
         status_code=ACCEPTED,
-        responses=problems(400, 401, 403, 413, 415, 503),
+        responses=problems(400, 401, 403, 408, 413, 415, 503),
         summary="Say something of a track",
         tags=["listens"],
     )

@@ -113,7 +113,7 @@ def recommendation_routes(recommender: Recommender, access: Access) -> list[HTTP
         "/v1/recommendations",
         status_code=200,
         response_headers=FRESH,
-        responses=problems(400, 401, 403, 413, 415, 503),
+        responses=problems(400, 401, 403, 408, 413, 415, 503),
         summary=f"Recommend tracks to up to {MAX_LISTENERS} listeners",
         tags=["recommendations"],
     )

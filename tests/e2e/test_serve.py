@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -40,9 +40,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(home: Path, *, kill: bool = False, **more: str) -> Iterator[httpx.Client]:
+def served(
+    home: Path, *, kill: bool = False, files: tuple[int, int] | None = None, **more: str
+) -> Iterator[httpx.Client]:
+    """A client of a server in this folder, which may open so many `files` (soft and hard limit)."""
     port = free_port()
     command = [sys.executable, "-m", "backbeat", "serve", "--port", str(port)]
+    if files:
+        command = ["sh", "-c", 'ulimit -Sn $0 && ulimit -Hn $1 && shift && exec "$@"', *map(str, files), *command]
     process = subprocess.Popen(command, cwd=home, env=environment(home, **more), stderr=subprocess.PIPE, text=True)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
@@ -119,6 +124,61 @@ def test_what_was_shown_is_on_the_log_when_the_server_has_stopped(home: Path) ->
     assert [impression.impression_id for impression in shown] == [answer["impression_id"]]
 
 
+@contextmanager
+def connected(client: httpx.Client, sent: bytes) -> Iterator[socket.socket]:
+    """A connection of its own, on which this was sent and nothing more is."""
+    with socket.create_connection(("127.0.0.1", client.base_url.port or 0), timeout=30) as connection:
+        connection.sendall(sent)
+        yield connection
+
+
+def all_of(connection: socket.socket) -> bytes:
+    """What comes until the server closes it."""
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+POST = b"POST /v1/listens HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def test_a_connection_that_falls_silent_is_closed_within_seconds(home: Path) -> None:
+    halves = {
+        "nothing": b"",
+        "headers": b"GET /healthz HTTP/1.1\r\nHost: local",
+        "a body": POST + b"Content-Length: 1000\r\n\r\n{",
+        "a body that nobody reads": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{",
+        "the next request": b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    }
+    with served(home) as client, ExitStack() as open_:
+        connections = {half: open_.enter_context(connected(client, sent)) for half, sent in halves.items()}
+        began = time.monotonic()
+        said = {half: all_of(connection) for half, connection in connections.items()}
+        assert time.monotonic() - began < 15
+    assert said["a body"].startswith(b"HTTP/1.1 408 ")
+    assert said["the next request"].startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_chunk_that_is_none_is_a_400(home: Path) -> None:
+    with served(home) as client:
+        with connected(client, POST + b"Transfer-Encoding: chunked\r\n\r\nZZ\r\nx\r\n") as connection:
+            assert all_of(connection).startswith(b"HTTP/1.1 400 ")
+        assert 'status="500"' not in client.get("/metrics").text
+
+
+def test_head_tells_the_length_of_what_get_sends(home: Path) -> None:
+    with served(home) as client:
+        got, head = client.get("/docs"), client.head("/docs")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(got.content))
+        assert client.get("/healthz").status_code == 200  # on the same connection
+
+
+def test_the_server_asks_for_as_many_files_as_its_connections_need(home: Path) -> None:
+    with served(home, files=(256, 1_024)) as client, ExitStack() as open_:
+        for _ in range(300):
+            open_.enter_context(connected(client, b""))
+        assert httpx.get(f"{client.base_url}/healthz", timeout=5).status_code == 200
+
+
 def test_with_a_secret_the_server_asks_for_tokens(home: Path) -> None:
     with served(home, BACKBEAT_SECRET=SECRET) as client:
         assert client.get("/v1/listeners/ada/taste").status_code == 401
@@ -135,6 +195,12 @@ def test_another_address_without_a_secret_is_refused(tmp_path: Path) -> None:
     done = run(tmp_path, "serve", "--host", "0.0.0.0")  # noqa: S104 (it must be refused)
     assert done.returncode == 2
     assert "BACKBEAT_SECRET" in done.stderr
+
+
+@pytest.mark.parametrize("port", ["-1", "65536", "99999"])
+def test_a_port_that_there_is_not_is_refused(tmp_path: Path, port: str) -> None:
+    done = run(tmp_path, "serve", f"--port={port}")
+    assert (done.returncode, done.stderr) == (2, f"backbeat: --port is {port}; wanted a whole number from 0 to 65535\n")
 
 
 def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
