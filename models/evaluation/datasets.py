@@ -56,7 +56,7 @@ def open_dataset(path: Path) -> Dataset:
         if (path / marker).is_file():
             try:
                 return opened(path)
-            except (ValueError, OSError, EOFError, IndexError, UnicodeDecodeError) as error:
+            except (ValueError, OverflowError, OSError, EOFError, IndexError) as error:
                 raise DataWrong(f"reading {path / marker}: {error}") from error
     found = ", ".join(sorted(one.name for one in path.iterdir())[:8]) if path.is_dir() else "no folder"
     raise DataWrong(f"reading {path}: found {found or 'an empty folder'}; wanted a folder with {', '.join(_KNOWN)}")
@@ -66,12 +66,17 @@ def open_dataset(path: Path) -> Dataset:
 
 
 def gowalla(path: Path) -> Dataset:
-    """The split of LightGCN (train.txt, test.txt): rank all items that a user's training list lacks."""
+    """The split of LightGCN (train.txt, test.txt): rank all items that a user's training list lacks.
+
+    Positions are the order of the ids that are there: one huge id makes no huge catalog.
+    """
     train, test = (_lists(path / name) for name in ("train.txt", "test.txt"))
-    items = 1 + max(max(chain.from_iterable(each.values()), default=-1) for each in (train, test))
-    users = 1 + max(max(train, default=-1), max(test, default=-1))
-    known = [np.array(train.get(user, []), np.int64) for user in range(users)]
-    held = [np.array(sorted(set(test.get(user, []))), np.int64) for user in range(users)]
+    labels = np.unique(np.fromiter(chain(*train.values(), *test.values()), np.int64))
+    if len(labels) and labels[0] < 0:
+        raise ValueError(f"found item {labels[0]}; wanted 0 or more")
+    items, users = len(labels), sorted(train.keys() | test.keys())
+    known = [np.searchsorted(labels, train.get(user, [])) for user in users]
+    held = [np.searchsorted(labels, sorted(set(test.get(user, [])))) for user in users]
     return Dataset(
         "gowalla",
         "the given split; every item that is not in the user's training list is ranked",

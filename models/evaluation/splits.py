@@ -98,7 +98,7 @@ def last_session(plays: SessionPlays) -> Split:
     """Hold out the last session of every listener with at least 3; each step within it is a case.
 
     Weights are plain counts of plays, undecayed, and a taste is in the order of first hearing.
-    Raises `SplitImpossible` where nobody has 3 sessions.
+    Raises `SplitImpossible` where nobody has 3 sessions, or no session that is held out has a next track.
     """
     ordered, held = _last_sessions_held(plays)
     if not held.any():
@@ -227,6 +227,9 @@ def recent_of(sequences: Sequences, start: int, stop: int, session: int = 0) -> 
 
 def _session_split(train: Training, held: SessionPlays, known: int) -> Split:
     step = np.flatnonzero(held.sessions[1:] == held.sessions[:-1])
+    if not len(step):
+        found = f"found {len(held.sessions):,} with a single play each"
+        raise SplitImpossible(f"last session out: {found}; wanted one with a play and a next one at least")
     asked, listener = np.unique(held.listeners[step], return_inverse=True)
     rows = places_among(asked, train.listener_labels)
     opened = np.searchsorted(held.sessions, held.sessions[step])  # sessions are sorted: where each one begins

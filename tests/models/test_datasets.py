@@ -35,6 +35,12 @@ def test_validation_of_lists_never_holds_a_test_item(tmp_path: Path) -> None:
     assert split.train.weights.nnz + len(split.cases.relevant) == 5
 
 
+def test_a_huge_id_makes_no_huge_catalog(tmp_path: Path) -> None:
+    split = open_dataset(gowalla(tmp_path, "0 1 2\n999999999999 2 1\n", "0 3\n999999999999 888888888888\n")).folds[0]
+    assert (split.known, split.train.listeners) == (4, 2)
+    assert split.cases.relevant.tolist() == [2, 3]
+
+
 def test_sequences_leave_the_last_item_out_and_validate_on_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "LastFM.txt").write_text("1 10 20 30 40\n2 20 10 30\n")
     found = open_dataset(tmp_path)
@@ -72,6 +78,8 @@ def test_held_listeners_tell_four_fifths_of_their_artists(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
+        ("train.txt", "0 1 -2\n", "found item -2; wanted 0 or more"),
+        ("train.txt", f"0 1 {10**30}\n", "train.txt: .*int"),
         ("LastFM.txt", "1 2 three 4\n", "line 1 of LastFM.txt"),
         ("LastFM.txt", "1 2 3\n", "fewer than three items"),
         ("user_artists.dat", "userID\tartistID\n1\t2\n", "wanted userID, artistID and weight"),
@@ -79,6 +87,7 @@ def test_held_listeners_tell_four_fifths_of_their_artists(tmp_path: Path) -> Non
     ],
 )
 def test_what_is_not_a_data_set_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
+    (tmp_path / "test.txt").touch()
     (tmp_path / name).write_text(content)
     with pytest.raises(DataWrong, match=told):
         open_dataset(tmp_path)

@@ -135,6 +135,12 @@ def test_nobody_with_three_sessions_cannot_be_split() -> None:
         last_session(sessions(BEN))
 
 
+def test_last_sessions_of_one_play_each_ask_for_nothing_and_are_told() -> None:
+    plays = [("ada", str(at), at, at * 1_000) for at in range(3)]
+    with pytest.raises(SplitImpossible, match="found 1 with a single play each; wanted one with a play and a next"):
+        last_session(SessionPlays(*(np.array(column) for column in zip(*plays, strict=True))))
+
+
 def history(rows: list[tuple[str, str, int]]) -> History:
     """Of (listener, track, day)."""
     listeners, tracks, days = (np.array(column) for column in zip(*rows, strict=True))
