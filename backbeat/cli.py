@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from backbeat.output import BAD_USAGE, FAILED, INTERRUPTED, BadUsage, CommandFailed, notice
+from backbeat.interrupts import INTERRUPTED
+from backbeat.output import BAD_USAGE, FAILED, BadUsage, CommandFailed, notice
 from backbeat.settings import SettingError
 from warehouse.stores.lock import LakeLocked
 from warehouse.stores.log import LogUnavailable
@@ -48,7 +49,12 @@ COMMANDS = {
 
 def application() -> App:
     """The command line with all its commands, none of them loaded yet."""
-    app = App(name="backbeat", help="Plays in, explained recommendations out.", result_action="return_value")
+    app = App(
+        name="backbeat",
+        help="Plays in, explained recommendations out.",
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,  # `main` has something to say to it
+    )
     for name, target in COMMANDS.items():
         app.command(target, name=name)
     return app

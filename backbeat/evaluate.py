@@ -11,6 +11,7 @@ from typing import Any, Literal
 from threadpoolctl import threadpool_limits
 
 from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name
+from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, settings_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.plays_file import read_plays
@@ -98,7 +99,7 @@ def _benchmark(
         raise CommandFailed(f"evaluating {path}: lists of {length} of {catalog}; wanted --k from 1 to as many")
     chosen = settings_of(models, recipe_name(dataset.name), settings.home.recipes)
     try:
-        with threadpool_limits(1, "blas"):
+        with ends_at_once(_interrupted), threadpool_limits(1, "blas"):
             found = compared(dataset, chosen, length, lambda what: notice(f"fitting {what}"))
     except (ValueError, SplitImpossible) as error:
         raise CommandFailed(f"evaluating {path}: {error}") from error
@@ -118,9 +119,13 @@ def _plays(
         divided = _split_of_file(data, way, split_day) if data else _split_of_lake(settings, way, split_day)
     except SplitImpossible as error:
         raise CommandFailed(f"evaluating: {error}") from error
-    with threadpool_limits(1, "blas"):
+    with ends_at_once(_interrupted), threadpool_limits(1, "blas"):
         found = measured(contestants(divided, AlsConfig()), divided)
     return found.document(), found
+
+
+def _interrupted() -> str:
+    return "backbeat: interrupted; nothing was written"
 
 
 def _split_of_lake(settings: Settings, way: str, split_day: date | None) -> Split:

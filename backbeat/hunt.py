@@ -162,7 +162,7 @@ class Hunt:
         try:
             with _deadline(seconds), threadpool_limits(1, "blas"):
                 return self._measured(self.sought.fitted(trial, proposed))
-        except (OutOfTime, KeyboardInterrupt):
+        except OutOfTime:
             trial.set_user_attr(CUT_OFF, value=True)
             raise
         finally:

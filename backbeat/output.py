@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-FAILED, BAD_USAGE, FAILS_AGAIN, INTERRUPTED = 1, 2, 3, 130  # 130 is what shells expect where Ctrl-C ended a program
+FAILED, BAD_USAGE, FAILS_AGAIN = 1, 2, 3
 Flag = Annotated[bool, Parameter(negative=())]  # an option that is given or not, without a --no- of it
 _REPLACED = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *range(0xD800, 0xE000)], "\ufffd")
 PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
 from backbeat.hunt import CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
+from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.recording import Record, code_version, open_records
@@ -83,11 +84,8 @@ def search(
     study = _study(config, sought, dataset, hashed, seed)
     began = time.monotonic()
     hunt = Hunt(sought, dataset)
-    try:
+    with ends_at_once(lambda: "backbeat: interrupted; the same command goes on from here"):
         _run(study, hunt, minutes * 60, trials)
-    except KeyboardInterrupt:
-        notice("interrupted; the same command goes on from here")
-        raise
     document = _answer(study, hunt, minutes)
     if save:
         document["saved"] = str(save_recipe(config.home.recipes, recipe, model, document["settings"]))

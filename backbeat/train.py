@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
+from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, assignments, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, emit, notice
 from backbeat.plays_file import read_plays
@@ -138,14 +139,15 @@ def made_of(origin: Origin) -> dict[str, Any]:
 
 def _fitted(found: Learner, interactions: Interactions, origin: Origin, progress: KeptProgress) -> Model:
     try:
-        with threadpool_limits(1, "blas"):  # one order of summation, whatever the machine
+        with ends_at_once(lambda: _interrupted(progress)), threadpool_limits(1, "blas"):  # one order of summation
             return found.fitted(interactions, origin.settings, progress)
-    except KeyboardInterrupt:
-        if progress.kept:
-            notice("interrupted; the same command goes on from the last step that was kept")
-        raise
     except ValueError as error:
         raise CommandFailed(f"training {origin.learner} on {origin.data}: {error}") from error
+
+
+def _interrupted(progress: KeptProgress) -> str:
+    goes_on = "the same command goes on from the last step that was kept"
+    return f"backbeat: interrupted; {goes_on if progress.kept else 'no step was kept yet'}"
 
 
 def _kept(

@@ -9,11 +9,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 SCRIPT = """\
 #!{python}
-import sys
+from backbeat.__main__ import program
 
-from backbeat.cli import main
-
-sys.exit(main())
+program()
 """
 
 

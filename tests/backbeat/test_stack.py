@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from backbeat.cli import main
-from backbeat.output import BAD_USAGE, INTERRUPTED
+from backbeat.interrupts import INTERRUPTED
+from backbeat.output import BAD_USAGE
 from backbeat.settings import SettingError, Settings
 from deploy.local.servers import SERVERS, STREAM
 from deploy.local.service import Service, answers, free_port

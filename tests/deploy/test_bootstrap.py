@@ -50,7 +50,7 @@ def test_the_command_and_the_rooms_are_found_from_any_folder(tmp_path: Path) -> 
     assert (packages / "backbeat.pth").read_text() == f"{CHECKOUT}\n"
     first, *rest = (tmp_path / "bin" / "backbeat").read_text().splitlines()
     assert first == f"#!{tmp_path}/bin/python"
-    assert "from backbeat.cli import main" in rest
+    assert "from backbeat.__main__ import program" in rest
 
 
 def test_installing_again_writes_nothing(tmp_path: Path) -> None:
