@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.trial import TrialState
 
-from backbeat.datasets import Protocol, data_version, open_data, recipe_name
+from backbeat.datasets import Protocol as Way
+from backbeat.datasets import data_version, open_data, recipe_name
 from backbeat.hunt import CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
@@ -30,6 +31,7 @@ from models.search_space import space
 
 REFUSED = (ValueError, ArithmeticError, MemoryError, SettingsWrong, NothingToFit)  # end the trial, not the search
 SHOWN, BLEND = 5, "blend"
+REFUSAL = "refusal"  # attribute of a trial: why it came to nothing
 
 
 def search(
@@ -39,7 +41,7 @@ def search(
     data: Path,
     minutes: float,
     trials: int | None = None,
-    split: Protocol | None = None,
+    split: Way | None = None,
     split_day: date | None = None,
     members: str | None = None,
     seed: int = 7,
@@ -48,7 +50,8 @@ def search(
 ) -> None:
     """Search the settings of a learner, or the weights of a blend, on the validation split alone.
 
-    The recipe, or else the defaults, are the first trial. Interrupted, or with more minutes, the same command goes on.
+    The recipe, or else the defaults, are the first trial; where the data refuse it, so does the search. Interrupted, or
+    with more minutes, the same command goes on.
 
     Args:
         model: A learner, by name, whose config declares ranges; or blend.
@@ -85,7 +88,7 @@ def search(
     began = time.monotonic()
     hunt = Hunt(sought, dataset)
     with ends_at_once(lambda: "backbeat: interrupted; the same command goes on from here"):
-        _run(study, hunt, minutes * 60, trials)
+        run_trials(study, hunt, minutes * 60, trials)
     document = _answer(study, hunt, minutes)
     if save:
         document["saved"] = str(save_recipe(config.home.recipes, recipe, model, document["settings"]))
@@ -161,15 +164,38 @@ def _try_again(study: optuna.Study) -> None:
     study.set_user_attr(CUT_OFF, queued)
 
 
-def _run(study: optuna.Study, hunt: Hunt, seconds: float, trials: int | None) -> None:
+class Scoring(Protocol):
+    """What measures a trial: a `Hunt`."""
+
+    def score(self, trial: optuna.Trial, seconds: float) -> float:
+        """The trial's value. Raises `OutOfTime`, and one of `REFUSED` where its settings cannot be."""
+
+
+def run_trials(study: optuna.Study, hunt: Scoring, seconds: float, trials: int | None) -> None:
+    """One after the other, until as many are complete, or they and those of earlier calls have taken the seconds.
+
+    Raises `CommandFailed` where the first of all is refused.
+    """
     if done := _done(study):
         notice(f"{done} trials in {_spent(study) / 60:.1f} minutes are there already, the best {study.best_value:.4f}")
-    while (left := seconds - _spent(study)) > 0 and (trials is None or _done(study) < trials):
+    ends = time.monotonic() + seconds - _spent(study)  # by the clock: refused trials work for no time, but take some
+    while (left := ends - time.monotonic()) > 0 and (trials is None or _done(study) < trials):
         try:
-            study.optimize(partial(hunt.score, seconds=left), n_trials=1, catch=REFUSED)
+            study.optimize(partial(_scored, hunt=hunt, seconds=left), n_trials=1, catch=REFUSED)
         except OutOfTime:
             notice("the minutes were over before the last trial was; it does not count")
             return
+        if (reason := study.trials[-1].user_attrs.get(REFUSAL)) and not _done(study):
+            name, _, _ = study.study_name.rpartition(", ")
+            raise CommandFailed(f"searching {name}: {reason}")
+
+
+def _scored(trial: optuna.Trial, hunt: Scoring, seconds: float) -> float:
+    try:
+        return hunt.score(trial, seconds)
+    except REFUSED as error:
+        trial.set_user_attr(REFUSAL, str(error) or type(error).__name__)
+        raise
 
 
 def _done(study: optuna.Study) -> int:

@@ -15,6 +15,7 @@ import optuna
 import pytest
 
 from backbeat.cli import main
+from backbeat.search import run_trials
 from tests.backbeat.benchmark import benchmark
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy", "ignore::ResourceWarning")
@@ -96,6 +97,36 @@ def test_a_search_that_is_killed_keeps_its_finished_trials(data: Path, home: Pat
     subprocess.run([*command[:-1], "0.2", "--trials", str(before + 1), "--json"], check=True, capture_output=True)
     assert before > 0
     assert len(study(home).trials) > before
+
+
+def test_a_learner_that_the_data_refuse_is_searched_no_further(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = benchmark(tmp_path / "gowalla")
+    with pytest.raises(SystemExit) as ended:
+        main(["search", "markov", "--data", str(data), "--minutes", "5"])
+    assert ended.value.code == 1
+    assert "backbeat: searching markov on gowalla: " in capsys.readouterr().err
+
+
+class RefusesAllButTheFirst:
+    """Scores of a learner that takes only its own recipe."""
+
+    def score(self, trial: optuna.Trial, seconds: float) -> float:
+        assert seconds > 0
+        trial.set_user_attr("seconds", 0.0)
+        if trial.number:
+            raise ValueError("no such settings")
+        return 0.5
+
+
+def test_refused_trials_end_with_the_minutes_too() -> None:
+    trials = optuna.create_study(direction="maximize")
+    began = time.monotonic()
+    run_trials(trials, RefusesAllButTheFirst(), seconds=0.5, trials=None)
+    assert time.monotonic() - began < 5
+    assert trials.best_value == 0.5
+    assert len(trials.trials) > 1
 
 
 @pytest.mark.parametrize(
