@@ -39,6 +39,13 @@ def read_plays(path: Path) -> PlaysFile:
     Raises `CommandFailed` where it is missing, is neither Parquet nor CSV, or has other columns, nulls or NaN.
     """
     table = _table(path)
+    try:
+        return _plays_of(table, path)
+    except pa.ArrowException as error:
+        raise CommandFailed(f"reading {path}: {error}; wanted whole numbers or text") from error
+
+
+def _plays_of(table: pa.Table, path: Path) -> PlaysFile:
     names = set(table.column_names)
     if names >= set(THIRTY_MUSIC):
         listeners, tracks, sessions = (table[name] for name in ("user_id", "song_id", "session_id"))
@@ -65,12 +72,17 @@ def _table(path: Path) -> pa.Table:
         if path.suffix.lower() in {".csv", ".tsv"}:
             options = pyarrow.csv.ParseOptions(delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
             return pyarrow.csv.read_csv(path, parse_options=options)
-        return pyarrow.parquet.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        table = pyarrow.parquet.read_table(path)
+        table.column_names  # noqa: B018  # fails here where one is no UTF-8
+        return table
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise CommandFailed(f"reading {path}: {error}; wanted Parquet, CSV or TSV with {WANTED}") from error
 
 
 def _refuse_unknown(columns: list[pa.ChunkedArray], path: Path) -> None:
+    for column in columns:
+        if pa.types.is_nested(column.type):
+            raise CommandFailed(f"reading {path}: found a column of {column.type}; wanted whole numbers or text")
     nulls = sum(column.null_count for column in columns)
     nans = sum(pc.sum(pc.is_nan(column)).as_py() or 0 for column in columns if pa.types.is_floating(column.type))
     if not len(columns[0]):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -21,6 +23,8 @@ from jobs.importers.utf8 import Utf8File
 
 MAGIC = b"PAR1"
 EMPTY_ROW = "an empty row"
+_DAMAGES = (pa.ArrowException, OSError, UnicodeDecodeError)  # the last for a column whose name is no UTF-8
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ def parquet_columns(path: Path, name: str) -> tuple[str, ...]:
     try:
         with pq.ParquetFile(path) as file:
             return tuple(file.schema_arrow.names)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGES as error:
         raise _damaged(name, error) from error
 
 
@@ -52,13 +56,14 @@ def parquet_slabs(path: Path, name: str, columns: Sequence[str]) -> Iterator[Sla
                 batch.validate(full=True)
                 yield _parquet_slab(batch, first)
                 first += len(batch)
-    except (pa.ArrowException, OSError) as error:
+    except _DAMAGES as error:
         raise _damaged(name, error) from error
 
 
 def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool) -> Iterator[Slab]:
     """All columns, as text, named `0`, `1`, ...; a line is the number of a record, from 1, the header included.
 
+    A row in which a quote stayed open over the rows after it is unreadable, and says how many lines that took.
     Raises `ImportRefused` where a line is longer than `MAX_LINE_BYTES`, or a header than `HEAD_BYTES`.
     """
     if header and len(sample.text.splitlines()) < 2:
@@ -73,7 +78,7 @@ def csv_slabs(path: Path, sample: Sample, names: Sequence[str], *, header: bool)
         with Utf8File(path) as file, _opened(file, sample, names, header, torn) as batches:
             for batch in batches:
                 between = _torn_between(torn, first, len(batch))
-                yield _csv_slab(batch, first, between)
+                yield _csv_slab(batch, first, between, sample.delimiter)
                 first += len(batch) + len(between)
                 del torn[: len(between)]
     except pa.ArrowInvalid as error:
@@ -87,8 +92,10 @@ def _opened(
     file: Utf8File, sample: Sample, names: Sequence[str], header: bool, torn: list[Unreadable]
 ) -> pyarrow.csv.CSVStreamingReader:
     def tear(row: pyarrow.csv.InvalidRow) -> str:
-        reason = f"found {row.actual_columns} fields; wanted {row.expected_columns}"
-        torn.append(Unreadable(row.number, reason, row.text or ""))
+        text = row.text or ""
+        taken = len(_LINE_END.findall(text))
+        found = f"{row.actual_columns} fields" + (f" and {_open_quote(taken)}" if taken else "")
+        torn.append(Unreadable(row.number, f"found {found}; wanted {row.expected_columns}", text))
         return "skip"
 
     numbered = [str(position) for position in range(len(names))]
@@ -124,17 +131,45 @@ def _parquet_slab(batch: pa.RecordBatch, first: int) -> Slab:
     return Slab(columns, lines, lambda position: _as_json(batch, position))
 
 
-def _csv_slab(batch: pa.RecordBatch, first: int, torn: Sequence[Unreadable]) -> Slab:
+def _csv_slab(batch: pa.RecordBatch, first: int, torn: Sequence[Unreadable], delimiter: str) -> Slab:
     """Columns are numbered; rows without any value are taken out, and torn ones have left gaps between the lines."""
+    open_quotes = _open_quotes(batch, delimiter)
     every = np.arange(first, first + len(batch) + len(torn))
     lines = np.setdiff1d(every, [row.line for row in torn], assume_unique=True)[: len(batch)]
     filled = np.zeros(len(batch), bool)
     for column in batch.columns:
         filled |= column.is_valid().to_numpy(zero_copy_only=False)
+    empty = int(len(batch) - filled.sum())
+    filled[list(open_quotes)] = False
+    swallowing = [
+        Unreadable(int(lines[at]), f"found {_open_quote(taken)}; wanted it closed", _as_csv(batch, at))
+        for at, taken in open_quotes.items()
+    ]
     kept = batch if filled.all() else batch.filter(pa.array(filled))
     columns = dict(zip(kept.schema.names, kept.columns, strict=True))
-    empty = int(len(batch) - filled.sum())
-    return Slab(columns, pa.array(lines[filled], pa.int64()), lambda at: _as_csv(kept, at), torn, empty)
+    unreadable = (*torn, *swallowing)
+    return Slab(columns, pa.array(lines[filled], pa.int64()), lambda at: _as_csv(kept, at), unreadable, empty)
+
+
+def _open_quotes(batch: pa.RecordBatch, delimiter: str) -> dict[int, int]:
+    """The rows in which a quote stayed open over whole rows, by position, and how many lines it took.
+
+    A value may have more lines than one; but not where its first line would end the row, or another would be one.
+    """
+    taken: dict[int, int] = {}
+    separators = batch.num_columns - 1
+    for place, column in enumerate(batch.columns):
+        broken = pc.or_(pc.match_substring(column, "\n"), pc.match_substring(column, "\r"))
+        for at in pc.indices_nonzero(broken).to_pylist():
+            first, *others = _LINE_END.split(column[at].as_py())
+            ends_the_row = 0 < first.count(delimiter) == separators - place
+            if ends_the_row or any(line.count(delimiter) == separators for line in others):
+                taken[at] = len(others) - (others[-1] == "")  # the end of the file ends no line
+    return taken
+
+
+def _open_quote(lines: int) -> str:
+    return f"a quote that is not closed on its line and takes the {lines:,} after it"
 
 
 def _as_json(batch: pa.RecordBatch, position: int) -> str:

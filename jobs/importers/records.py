@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,7 @@ from jobs.importers.told import (
 
 _BOM = b"\xef\xbb\xbf"
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_OPENING, _SEPARATOR = re.compile(r"\s*\[\s*"), re.compile(r"\s*([,\]])\s*")
 _BATCH_RECORDS = BATCH_ROWS // 4
 
 
@@ -73,11 +76,33 @@ def array_records(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
     size = path.stat().st_size
     if size > MAX_JSON_BYTES:
         raise ImportRefused(f"reading {name}: found {size:,} bytes of JSON; wanted at most {MAX_JSON_BYTES:,}")
+    content = path.read_bytes().removeprefix(_BOM)
     try:
-        elements = msgspec.json.decode(path.read_bytes().removeprefix(_BOM), type=list[msgspec.Raw])
+        elements: Sequence[msgspec.Raw | bytes] = msgspec.json.decode(content, type=list[msgspec.Raw])
     except _BROKEN as error:
-        raise ImportRefused(f"reading {name}: found broken JSON ({error}); wanted one whole array") from error
+        try:
+            elements = _elements_by_laxer_rules(content.decode())
+        except (ValueError, RecursionError):
+            raise ImportRefused(f"reading {name}: found broken JSON ({error}); wanted one whole array") from error
     return ((number, bytes(element)) for number, element in enumerate(elements, 1))
+
+
+def _elements_by_laxer_rules(text: str) -> list[bytes]:
+    """The elements of an array of which some are wrong inside, such as half a surrogate pair: each is told alone.
+
+    Raises ValueError where that is not so.
+    """
+    reader = json.JSONDecoder()
+    opened = _OPENING.match(text)
+    at, found, ended = (opened.end() if opened else 0), list[bytes](), not opened
+    while not ended:
+        end = reader.raw_decode(text, at)[1]
+        found.append(text[at:end].encode())
+        separator = _SEPARATOR.match(text, end)
+        at, ended = (separator.end(), separator[1] == "]") if separator else (end, True)
+    if at != len(text) or not found:
+        raise ValueError("no array")
+    return found
 
 
 def line_records(path: Path, name: str) -> Iterator[tuple[int, bytes]]:

@@ -103,6 +103,37 @@ def test_a_file_that_cannot_be_measured_says_why_and_exits_1(
     assert not captured.out
 
 
+@pytest.mark.parametrize(
+    ("track", "said"),
+    [
+        (pa.array([["a"], ["b"]]), "found a column of list<"),
+        (pa.array([{"a": 1}, {"a": 2}]), "found a column of struct<"),
+        (pa.array([b"\xff", b"b"]), "Invalid UTF8"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["train", "als"], ["search", "als", "--minutes", "1"]], ids=lambda words: words[0]
+)
+def test_a_column_of_what_is_neither_number_nor_text_is_told(
+    track: pa.Array, said: str, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.parquet.write_table(pa.table({"listener": [1, 2], "track": track, "started_ms": [1, 2]}), tmp_path / "p.parquet")
+    with pytest.raises(SystemExit) as ended:
+        main([*command, "--data", str(tmp_path / "p.parquet")])
+    assert ended.value.code == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_parquet_column_whose_name_is_no_utf8_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pa.parquet.write_table(pa.table({"listener": [1], "trEck": [1], "started_ms": [1]}), tmp_path / "p.parquet")
+    named = (tmp_path / "p.parquet").read_bytes().replace(b"trEck", b"tr\xffck")
+    (tmp_path / "p.parquet").write_bytes(named)
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--data", str(tmp_path / "p.parquet")])
+    assert ended.value.code == 1
+    assert "wanted Parquet, CSV or TSV" in capsys.readouterr().err
+
+
 def test_nan_in_a_column_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = pa.table({"listener": [1.0, float("nan")], "track": ["a", "b"], "started_ms": [1, 2]})
     pa.parquet.write_table(table, tmp_path / "plays.parquet")

@@ -43,6 +43,39 @@ def test_a_bad_row_that_tells_of_a_track_is_nobodys(bring: Importing) -> None:
     assert bring.quarantine("listener_id") == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("rows", "line", "taken"),
+    [
+        ('ada,1704110400000,1,"Loom\n' + 3 * "ada,1704110400000,1,x\n", 2, 3),  # to the end of the file
+        ('ada,1704110400000,1,x\nada,1704110400000,"2,y\nada,1704110400000,3,z\n', 3, 1),
+        ('ada,"1704110400000,1,x\nada,1704110400000,2,y\nada,1704110400000",3,z\n', 2, 2),
+        ('ada,1704110400000,1,"Loom\nada,1704110400000,2,y\nada,1704110400000,3,Lo"om\n', 2, 2),  # into the next quote
+    ],
+)
+def test_a_quote_that_is_not_closed_says_where_it_opened_and_how_many_lines_it_took(
+    bring: Importing, rows: str, line: int, taken: int
+) -> None:
+    summary = bring(bring.write("a.csv", "listener_id,started_ms,track_id,title\n" + rows))
+    assert summary.rows == summary.added + summary.quarantined
+    [(found, reason)] = bring.quarantine("line", "reason")
+    assert found == line
+    assert f"a quote that is not closed on its line and takes the {taken} after it" in reason
+
+
+def test_a_title_of_two_lines_is_a_title(bring: Importing) -> None:
+    summary = bring(bring.write("a.csv", 'title,listener_id,started_ms,track_id\n"Loom,\nlive",ada,1704110400000,1\n'))
+    assert (summary.added, summary.quarantined) == (1, 0)
+
+
+def test_a_record_with_half_a_character_is_set_aside_alone(bring: Importing) -> None:
+    record = '{"ts":"2024-01-01T00:00:00Z","ms_played":1000,"spotify_track_uri":"spotify:track:%s",%s}'
+    name = '"master_metadata_track_name":"%s"'
+    records = [record % ("a", name % "Loom"), record % ("b", name % "\\ud800"), record % ("c", '"x":NaN')]
+    summary = bring(bring.write("Streaming_History_Audio_1.json", f" [ {' , '.join(records)} ] "), listener="ada")
+    assert (summary.rows, summary.added, summary.quarantined) == (3, 1, 2)
+    assert bring.quarantine("line") == [2, 3]
+
+
 def test_a_row_waits_from_when_it_was_set_aside(bring: Importing) -> None:
     file = bring.write("a.csv", HEADER + GOOD + "ada,never,1\n")
     bring(file)

@@ -30,6 +30,13 @@ def parquet() -> bytes:
     return buffer.getvalue()
 
 
+def misnamed() -> bytes:
+    """Parquet of which one column has a name that is no UTF-8."""
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"listener_id": ["ada"], "trEck_id": ["1"], "started_ms": [1]}), buffer)
+    return buffer.getvalue().replace(b"trEck", b"tr\xffck")
+
+
 def archive(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
@@ -50,6 +57,7 @@ BAD_FILES = {
     "an empty file": ("plays.csv", b"", "found an empty file; wanted"),
     "a truncated Parquet file": ("plays.parquet", parquet()[:-20], "damaged or cut-off Parquet"),
     "Parquet damaged inside": ("plays.parquet", parquet()[:4] + b"\xff" * 400 + parquet()[404:], "damaged or cut-off"),
+    "Parquet with a name that is no UTF-8": ("plays.parquet", misnamed(), "damaged or cut-off Parquet file .'utf-8'"),
     "Parquet of something else": ("p.parquet", None, "found Parquet with the columns a; wanted"),
     "binary garbage": ("plays.csv", bytes(range(256)) * 9, "found bytes that are no text"),
     "text of another format": ("plays.csv", b"<html><body>hello</body></html>\n", "found text beginning with '<html>"),
