@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from backbeat.output import BadUsage, CommandFailed
 from backbeat.plays_file import PlaysFile, read_plays
@@ -15,7 +17,7 @@ from models.evaluation.splits import SplitImpossible, default_split_day
 from models.evaluation.timed import after_moment, next_track
 from models.files import hashes, sha256
 from models.history import day_number
-from warehouse.rules.quantity import DAY_MS, SECOND_MS
+from warehouse.rules.quantity import DAY_MS
 
 Protocol = Literal["next", "new", "all", "cold"]
 OF_PLAYS: tuple[Protocol, ...] = ("next", "new", "all")
@@ -57,10 +59,8 @@ def _divided(path: Path, protocol: Protocol, split_day: date | None) -> Dataset:
 def _default_day(found: PlaysFile) -> date:
     if found.name == "30music":
         return THIRTY_MUSIC_DAY
-    started_ms = found.plays.started
-    ends_ms = (int(started_ms.min()), int(started_ms.max()))
-    first, last = (datetime.fromtimestamp(ms // SECOND_MS, UTC).date() for ms in ends_ms)
-    return default_split_day(first, last + timedelta(days=1))
+    days = found.plays.started // DAY_MS
+    return default_split_day(days, np.ones_like(days))
 
 
 def recipe_name(dataset: str) -> str:

@@ -148,10 +148,10 @@ def _split_of_file(path: Path, way: str, split_day: date | None) -> Split:
 
 def _divided(history: History, split_day: date | None) -> Split:
     try:
-        first, as_of = history.span()
+        _, as_of = history.span()
     except ValueError as error:
         raise CommandFailed(f"evaluating: {error}") from error
-    return time_split(history, split_day or default_split_day(first, as_of), as_of)
+    return time_split(history, split_day or default_split_day(history.days, history.plays), as_of)
 
 
 def _write(document: Document, found: Evaluation, report: Path) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from jobs.run import FailsAgain
 from models.als import AlsConfig
-from models.evaluation.splits import Split, default_split_day, time_split
+from models.evaluation.splits import Split, SplitImpossible, default_split_day, time_split
 from models.files import read_config
 from models.history import History
 from models.registry import Registry
@@ -112,8 +112,10 @@ def history_before(lake: Lake, as_of: date) -> History:
 
 def split_day_of(history: History) -> date | None:
     """Where the split lies, among the days with plays, however long ago: None where there is too little to split."""
-    first, end = history.span()
-    return default_split_day(first, end) if (end - first).days >= 2 else None
+    try:
+        return default_split_day(history.days, history.plays)
+    except SplitImpossible:
+        return None
 
 
 def split_of(history: History, brief: Brief) -> Split:

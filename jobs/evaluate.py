@@ -13,6 +13,7 @@ from models.als import AlsModel
 from models.evaluation.run import Contestant, Evaluation, evaluate
 from models.evaluation.splits import Split
 from models.popularity import fit_popularity
+from models.ranking.trial import NEXT_TRACK, NEXT_TRACK_OF_TRANSITIONS
 from models.repeat import fit_repeat
 from models.transitions import TransitionsConfig, fit_transitions
 
@@ -42,21 +43,33 @@ def main(run: JobRun) -> None:
     """Measure, and leave the figures where the gate and the artifact find them."""
     folder = CandidateFolder(run.wiring.home.candidate)
     brief = folder.brief(run.as_of)
+    evaluated = _evaluated(run, folder, brief)
+    folder.write("evaluation", evaluated)
+    run.tally.facts |= _facts(evaluated)
+
+
+def _evaluated(run: JobRun, folder: CandidateFolder, brief: Brief) -> Evaluated:
     if brief.split_day is None:
-        folder.write("evaluation", Evaluated(None))
-        return
+        return Evaluated(None)
     split = split_of(history_before(run.lake, run.as_of), brief)
+    run.tally.read += len(split.cases)
     evaluation = evaluate(_contestants(split, AlsModel.load(folder.model("candidate"))), split)
     if not evaluation.warm.any():
-        folder.write("evaluation", Evaluated(None))
-        return
-    measured = _measured(folder, brief, split, evaluation)
-    figures = tried(run, brief)
-    folder.write("evaluation", Evaluated(measured, figures))
-    if figures is not None:
-        run.tally.facts["two-stage hit@20"] = round(figures["hit@20"], 4)
-    run.tally.read += len(split.cases)
-    run.tally.facts[METRIC] = round(sum(measured.candidate) / len(measured.candidate), 4)
+        return Evaluated(None)
+    return Evaluated(_measured(folder, brief, split, evaluation), tried(run, brief))
+
+
+def _facts(evaluated: Evaluated) -> dict[str, Any]:
+    """What was found, each figure with the task that it is of: the two are not to be compared."""
+    measured, trial = evaluated.measured, evaluated.two_stage
+    if measured is None:
+        return {"measured": "nothing: nobody has plays on both sides of the split"}
+    mean = sum(measured.candidate) / len(measured.candidate)
+    found = {f"ALS {METRIC} (all that is played after the split)": round(mean, 4)}
+    if trial is None:
+        return {**found, "two stages": "not tried: too little is played on one side of the split"}
+    told = {name: round(trial[name], 4) for name in (NEXT_TRACK, NEXT_TRACK_OF_TRANSITIONS)}
+    return {**found, **told, "two stages": "passed" if trial["passed"] else "worse than transitions: not published"}
 
 
 def _contestants(split: Split, als: AlsModel) -> list[Contestant]:

@@ -17,6 +17,8 @@ from models.base import NOBODY, Floats, Positions, Taste
 from models.evaluation.exposure import PARTS, artist_exposure, by_tenths
 from models.evaluation.run import SEGMENTS
 from models.pages import COLOURS, INK, WHISKERS, drawn, legend, panel, rendered
+from models.ranking.trial import NEXT_TRACK, NEXT_TRACK_OF_TRANSITIONS
+from models.ranking.two_stage import TwoStage
 
 LENGTH = 10  # tracks a list, of those that exposure is measured on
 EXAMPLES, SHOWN = 3, 5
@@ -68,6 +70,8 @@ def card(
         artifact=artifact,
         configs=configs,
         measured=measured,
+        trial=artifact.metrics.get(TwoStage.name),
+        trial_figures=(NEXT_TRACK, NEXT_TRACK_OF_TRANSITIONS),
         metric=METRIC,
         segments=segments,
         by_segment=drawn(_by_segment(measured, segments)) if measured else None,

@@ -1,4 +1,7 @@
-"""Whether a candidate may be published: it may not lose to what is published, nor to popularity."""
+"""Whether a candidate may be published: it may not lose to what is published, nor to popularity.
+
+Nor does one that nobody measured replace one that was measured: a loss that nobody looked for is still a loss.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,32 @@ from models.base import Floats
 from models.evaluation.bootstrap import Interval, paired
 
 METRIC = "NDCG@20"
+LEAST_LISTENERS = 20  # of fewer the bootstrap's 95% interval is far too narrow: it covers 93% of 20, 87% of 6 (t)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What is published: by how many listeners it was measured, and by how many its two stages; 0 where it has none."""
+
+    version: str
+    listeners: int
+    tried: int = 0
+
+
+def unmeasured(served: Served | None, listeners: int) -> str | None:
+    """Why a candidate that so many listeners measure may not replace what is `served`; None where it may."""
+    if served is None or served.listeners < LEAST_LISTENERS or listeners >= LEAST_LISTENERS:
+        return None
+    found = f"Measured on {listeners:,} listeners, wanted {LEAST_LISTENERS} or more to replace {served.version}"
+    return f"{found}, which was measured on {served.listeners:,}."
+
+
+def untried(served: Served | None, listeners: int, passed: bool) -> str | None:
+    """Why a candidate that would lose two stages, by a trial of so many listeners, may not replace what is `served`."""
+    if served is None or served.tried < LEAST_LISTENERS or listeners >= LEAST_LISTENERS or passed:
+        return None
+    found = f"Two stages tried on {listeners:,} listeners, wanted {LEAST_LISTENERS} or more to give up"
+    return f"{found} those of {served.version}, which were tried on {served.tried:,}."
 
 
 @dataclass(frozen=True)

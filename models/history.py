@@ -85,7 +85,7 @@ class History:
         days = self.days[self.plays > 0]
         if not len(days):
             raise ValueError("a history without a counted play; wanted one at least")
-        return _EPOCH + timedelta(days=int(days.min())), _EPOCH + timedelta(days=int(days.max()) + 1)
+        return day_of(days.min()), day_of(days.max() + 1)
 
     def known_before(self, day: date) -> Known:
         """What was known when `day` began: only plays of earlier days, decayed as of then."""
@@ -170,6 +170,11 @@ def distinct(*columns: Positions) -> tuple[list[Positions], Positions, Positions
 def day_number(day: date) -> int:
     """Days since 1970-01-01."""
     return (day - _EPOCH).days
+
+
+def day_of(number: int) -> date:
+    """The day of such a number."""
+    return _EPOCH + timedelta(days=int(number))
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.object_], Positions]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
 from models.base import Floats, Interactions, Positions, Recent, Sequences, Taste, TrackPosition
-from models.history import History, Known, day_number, distinct, weights_of
+from models.history import History, Known, day_number, day_of, distinct, weights_of
 from warehouse.rules.quantity import SECOND_MS
 from warehouse.taste import RECENT_PLAYS
 
@@ -149,15 +149,18 @@ def time_split(history: History, split_day: date, as_of: date) -> Split:
     return Split(TIME, boundary, len(before.tracks), before.interactions, cases, activity)
 
 
-def default_split_day(first: date, as_of: date) -> date:
-    """A tenth of the days is for testing, a week at least, and never more than half.
+def default_split_day(days: Positions, plays: Positions) -> date:
+    """The newest days with a tenth of all plays are for testing, a week of them at least, and never more than half.
 
-    Raises `SplitImpossible` where there are not two days to divide.
+    `plays` [rows] are on `days` [rows], counted from 1970-01-01, in any order. Only days with plays count, so a few
+    plays long after all others leave the test to those others. Raises `SplitImpossible` where two such days are not.
     """
-    days = (as_of - first).days
-    if days < 2:
-        raise SplitImpossible(f"plays from {first} up to {as_of}: {days} day; wanted two to split in time")
-    return as_of - timedelta(days=min(max(FEWEST_TEST_DAYS, round(TEST_SHARE * days)), days // 2))
+    each, places = np.unique(days[plays > 0], return_inverse=True)
+    if len(each) < 2:
+        raise SplitImpossible(f"plays on {len(each)} days; wanted two at least to split in time")
+    newest = np.bincount(places, plays[plays > 0])[::-1].cumsum()
+    tenth = int(np.searchsorted(newest, round(TEST_SHARE * newest[-1]))) + 1
+    return day_of(each[-min(max(FEWEST_TEST_DAYS, tenth), len(each) // 2)])
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ from models.ranking.two_stage import TwoStage, TwoStageConfig
 
 K = 20
 MOMENTS = 1_000
+NEXT_TRACK = "two-stage hit@20 (the next track)"
+NEXT_TRACK_OF_TRANSITIONS = "transitions hit@20 (the next track)"
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Trial:
         return {
             "moments": int(total),
             "listeners": len(self.moments),
-            "hit@20": float(self.two_stage.sum() / total),
-            "transitions hit@20": float(self.transitions.sum() / total),
+            NEXT_TRACK: float(self.two_stage.sum() / total),
+            NEXT_TRACK_OF_TRANSITIONS: float(self.transitions.sum() / total),
             "difference": [found.mean, found.low, found.high],
             "passed": self.passed,
             "learned": asdict(self.learned),

@@ -15,6 +15,7 @@ from jobs.run import JobRun
 from jobs.training_data import TrainingData, training_data
 from jobs.two_stages import fitted, outcomes_before, sessions_before, tried
 from models.ranking.training import ENOUGH
+from models.ranking.trial import NEXT_TRACK
 from models.ranking.two_stage import TwoStage
 from tests.jobs.tables import rows_of
 from tests.models.ranking.listening import LENGTH, SESSIONS, listening
@@ -78,7 +79,7 @@ def test_what_is_tried_is_measured_after_the_split_and_then_fitted(run: JobRun, 
     figures = tried(run, brief(SPLIT))
     assert figures is not None
     assert figures["passed"]
-    assert figures["hit@20"] > 0.9
+    assert figures[NEXT_TRACK] > 0.9
     found = fitted(data, outcomes_before(run), AS_OF, figures)
     assert found is not None
     assert isinstance(found[0], TwoStage)

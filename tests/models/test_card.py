@@ -14,6 +14,8 @@ from models.differences import difference
 from models.evaluation.lineup import contestants
 from models.evaluation.run import evaluate
 from models.evaluation.splits import SessionPlays, last_session
+from models.ranking.training import Learned
+from models.ranking.trial import Trial
 from models.registry import Registry
 from tests.models.contract import TRACKS, checkerboard, taste_of
 from tests.models.test_artifact import artifact
@@ -55,6 +57,15 @@ def test_without_measurements_listeners_or_names_it_says_so() -> None:
         "the first that is",
     ):
         assert said in page
+    assert "was measured on" not in page
+
+
+def test_it_tells_the_two_tasks_apart() -> None:
+    learned = Trial(np.full(30, 0.5), np.full(30, 0.25), np.ones(30), Learned(30, 0))
+    both = replace(measured(), metrics={**measured().metrics, "two-stage": learned.figures()})
+    page = card("v2", both, {}, NAMES, tastes(), None)
+    assert "two-stage hit@20 (the next track): 0.5000" in page
+    assert "not to be compared" in page
 
 
 def test_it_names_what_has_changed_since_the_last_one(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from models.evaluation.splits import (
     last_session,
     time_split,
 )
-from models.history import History
+from models.history import History, day_of
 from models.popularity import fit_popularity
 from models.repeat import fit_repeat
 
@@ -174,14 +174,24 @@ def test_a_split_with_an_empty_side_is_refused(day: date) -> None:
 
 
 @pytest.mark.parametrize(("days", "tested"), [(365, 36), (30, 7), (10, 5), (2, 1)])
-def test_a_tenth_of_the_days_tests_a_week_at_least_and_never_more_than_half(days: int, tested: int) -> None:
-    first, as_of = date(2014, 1, 1), date.fromordinal(date(2014, 1, 1).toordinal() + days)
-    assert (as_of - default_split_day(first, as_of)).days == tested
+def test_a_tenth_of_even_days_tests_a_week_at_least_and_never_more_than_half(days: int, tested: int) -> None:
+    played = np.arange(days)
+    assert default_split_day(played, np.ones_like(played)) == day_of(days - tested)
+
+
+def test_a_tenth_of_the_plays_tests_whatever_days_they_are_on() -> None:
+    days, plays = np.arange(100), np.where(np.arange(100) < 50, 40, 10)  # half the days have a fifth of the plays
+    assert default_split_day(days, plays) == day_of(75)
+
+
+def test_a_stray_play_long_after_the_rest_leaves_the_test_to_the_rest() -> None:
+    days, plays = np.append(np.arange(100), 250), np.append(np.full(100, 30), 1)
+    assert default_split_day(days, plays) == day_of(90)
 
 
 def test_one_day_cannot_be_split() -> None:
-    with pytest.raises(SplitImpossible, match="two to split"):
-        default_split_day(date(2014, 1, 1), date(2014, 1, 2))
+    with pytest.raises(SplitImpossible, match="two at least to split"):
+        default_split_day(np.array([4, 4]), np.array([1, 1]))
 
 
 def small_split() -> Split:

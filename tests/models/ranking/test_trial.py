@@ -7,7 +7,7 @@ import pytest
 
 from models.ranking.counting import Plays
 from models.ranking.training import Learned, TooLittleHistory
-from models.ranking.trial import Trial, trial
+from models.ranking.trial import NEXT_TRACK, Trial, trial
 from tests.models.ranking.listening import CONFIG, LISTENERS, TRACKS, listening
 
 
@@ -15,7 +15,7 @@ def test_the_next_track_of_an_album_is_found_after_the_split() -> None:
     plays = Plays.of(listening())
     found = trial(plays, float(np.quantile(plays.started_s, 0.7)), TRACKS, CONFIG)
     figures = found.figures()
-    assert figures["hit@20"] == 1.0
+    assert figures[NEXT_TRACK] == 1.0
     assert figures["listeners"] == LISTENERS
     assert found.passed
 
