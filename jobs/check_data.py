@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from jobs.run import JobRun, StepRefused
+from warehouse.rules.volume import HIGHEST_SHARE, LEAST_DAYS, LEAST_PLAYS, LOOK_BACK_DAYS, LOWEST_SHARE, median_day
 from warehouse.stores.lake import Lake
 from warehouse.tables import CORE_PLAYS, FEATURES_MATRIX, Table
-
-LOOK_BACK_DAYS = 28
-LEAST_DAYS = 7  # with fewer days behind it, only an empty day is refused
-LEAST_PLAYS = 100  # where the median day has fewer counted plays, a day may well be empty
-LOWEST_SHARE, HIGHEST_SHARE = 0.1, 10.0  # of the median day's counted plays
 
 
 @dataclass(frozen=True)
@@ -72,8 +68,8 @@ def volume(counts: dict[date, int], last: date) -> list[Finding]:
     """The last day against the median of the four weeks before it. Where few play, days may well differ."""
     found = counts.get(last, 0)
     window = [last - timedelta(days=back) for back in range(1, LOOK_BACK_DAYS + 1)]
-    past = sorted(counts[day] for day in window if day in counts)
-    usual = past[len(past) // 2] if past else 0
+    past = [counts[day] for day in window if day in counts]
+    usual = median_day(past)
     if not counts:
         return [Finding("counted plays", "none", "some")]
     if usual < LEAST_PLAYS:

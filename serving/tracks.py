@@ -20,7 +20,7 @@ from serving.service.trending import Trending
 from warehouse.tables import EVERYWHERE
 
 MAX_HOURS = 24
-Day = Annotated[date | None, QueryParameter(description="the UTC day; the newest with a chart by default")]
+Day = Annotated[date | None, QueryParameter(description="the UTC day; the newest full one by default")]
 
 
 Hours = Annotated[int, QueryParameter(ge=1, le=MAX_HOURS, description="whole hours, beside the one that runs")]
@@ -70,7 +70,11 @@ def track_routes(library: Library, trending: Trending) -> list[HTTPRouteHandler]
         country: CountryCode = EVERYWHERE,
         limit: Annotated[int, QueryParameter(ge=1, le=100)] = 50,
     ) -> Response[ChartAnswer]:
-        """Everywhere or in one country; a day without a chart has no entries."""
+        """Everywhere or in one country; a day without a chart has no entries.
+
+        Without `day` it is that of the newest full day, and says which: a day with less than a tenth of the usual plays,
+        as one that has only begun, is left out.
+        """
         return tagged(request, library.chart(day, country, limit))
 
     @get(

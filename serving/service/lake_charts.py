@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from serving.service.ports import Chart, Place
+from warehouse.rules.volume import LOOK_BACK_DAYS, is_full
 from warehouse.stores.rows import RowsUnavailable
-from warehouse.tables import CHARTS_DAILY, Table
+from warehouse.tables import CHARTS_DAILY, EVERYWHERE, Table
 
 if TYPE_CHECKING:
     from warehouse.stores.lake import Lake
@@ -37,13 +38,17 @@ class LakeCharts:
         self._looked: float | None = None
         self._version: int | None = None
         self._days: tuple[date, ...] = ()
+        self._newest: date | None = None
         self._kept: dict[tuple[date, str], Chart | None] = {}
 
     def chart(self, day: date | None, country: str) -> Chart | None:
-        """That day's, or the newest; None where there is none. Raises `RowsUnavailable`."""
+        """That day's, or that of the newest full day; None where there is none. Raises `RowsUnavailable`.
+
+        A day is full by `warehouse.rules.volume`: one that has only begun, or has a few strays, is not what many play.
+        """
         with self._turn, translated(CHARTS_DAILY):
             lake = self._current_lake()
-            wanted = day or (self._days[-1] if self._days else None)
+            wanted = day or self._newest_full(lake)
             if wanted is None or wanted not in self._days:
                 return None
             if (wanted, country) not in self._kept:
@@ -60,9 +65,31 @@ class LakeCharts:
             version = self._lake.version(CHARTS_DAILY)
             if version != self._version:
                 self._version, self._days = version, tuple(sorted(self._lake.days(CHARTS_DAILY, version)))
+                self._newest = None
                 self._kept.clear()
             self._looked = now
         return self._lake
+
+    def _newest_full(self, lake: Lake) -> date | None:
+        """Found once a version: the newest of four weeks of charts, each beside the four weeks before it."""
+        if self._newest is None and self._days:
+            days = self._days[-2 * LOOK_BACK_DAYS :]
+            told = self._plays(lake, days)
+            plays = [told.get(day, 0) for day in days]
+            full = (
+                day
+                for at, day in reversed(list(enumerate(days)))
+                if is_full(plays[at], plays[max(0, at - LOOK_BACK_DAYS) : at])
+            )
+            self._newest = next(full)  # the oldest has none before it, and so is
+        return self._newest
+
+    def _plays(self, lake: Lake, days: Sequence[date]) -> dict[date, int]:
+        """Those of the tracks in each day's chart."""
+        columns = ["day", "country", "plays"]
+        rows = lake.read(CHARTS_DAILY, days=days, version=self._version, columns=columns)
+        summed = rows.filter(pc.field("country") == EVERYWHERE).group_by("day").aggregate([("plays", "sum")])
+        return dict(zip(summed["day"].to_pylist(), summed["plays_sum"].to_pylist(), strict=True))
 
     def _read(self, lake: Lake, day: date, country: str) -> Chart | None:
         rows = lake.read(CHARTS_DAILY, days=[day], version=self._version)

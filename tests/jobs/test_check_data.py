@@ -10,9 +10,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.check_data import LEAST_PLAYS, judged_day, main, volume
+from jobs.check_data import judged_day, main, volume
 from jobs.run import JobRun, StepRefused, Wiring
 from tests.jobs.tables import DAY, MIN, MONDAY, day_of
+from warehouse.rules.volume import LEAST_PLAYS
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
 from warehouse.tables import CORE_PLAYS, FEATURES_MATRIX

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import NoReturn
 
@@ -26,6 +26,40 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_a_chart_of_the_lake_is_read(lake: Lake) -> None:
     assert LakeCharts(lambda: lake).chart(None, EVERYWHERE) == Chart(DAY, (Place(1, "t", 5, 3),))
+
+
+def charted(folder: Path, plays: list[int]) -> LakeCharts:
+    """Charts of days in a row, of one track that was played so often."""
+    made = Lake(str(folder))
+    rows = [
+        {"day": DAY + timedelta(days=at), "country": EVERYWHERE, "rank": 1, "track_id": "t", "plays": n, "listeners": 1}
+        for at, n in enumerate(plays)
+    ]
+    made.append(CHARTS_DAILY, pa.Table.from_pylist(rows, CHARTS_DAILY.schema))
+    return LakeCharts(lambda: made)
+
+
+@pytest.mark.parametrize(
+    ("plays", "answers"),
+    [
+        ([500] * 10 + [1], 9),
+        ([500] * 10 + [1, 2, 3], 9),
+        ([500] * 10 + [50], 10),
+        ([99] * 10 + [1], 10),
+        ([500] * 3 + [1], 3),
+        ([500] * 10 + [1] * 40, 49),
+        ([1], 0),
+    ],
+    ids=["a stray", "strays", "a tenth", "few play", "a young service", "now few play", "the first"],
+)
+def test_the_newest_chart_is_that_of_the_newest_full_day(tmp_path: Path, plays: list[int], answers: int) -> None:
+    charts = charted(tmp_path, plays)
+    found = charts.chart(None, EVERYWHERE)
+    assert found is not None
+    assert found.day == DAY + timedelta(days=answers)
+    last = charts.chart(DAY + timedelta(days=len(plays) - 1), EVERYWHERE)  # by name any day may be asked for
+    assert last is not None
+    assert last.places[0].plays == plays[-1]
 
 
 def test_files_that_are_gone_are_a_store_that_is_away(lake: Lake) -> None:
