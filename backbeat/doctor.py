@@ -18,9 +18,12 @@ from backbeat.settings import SettingError, Settings
 from deploy.local import environment
 from deploy.local.servers import SERVERS
 from jobs.java import JarsMissing, JavaMissing, find_java, locked_jars, share_folder, sound
-from models.registry import Registry
+from jobs.runbook import mending
+from models.base import ModelBroken
+from models.registry import NoSuchVersion, Registry
 from warehouse.stores.lake import Lake
-from warehouse.tables import RAW_PLAYS
+from warehouse.stores.lake_files import LakeBroken, damaged_files
+from warehouse.tables import RAW_PLAYS, TABLES, Table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOCK = CHECKOUT / "requirements" / "main.txt"
@@ -30,11 +33,12 @@ INSTALL = "make install"
 
 
 class Verdict(StrEnum):
-    """`missing` fails the command, `absent` is what Backbeat does without until it is wanted."""
+    """`missing` and `broken` fail the command, `absent` is what Backbeat does without until it is wanted."""
 
     OK = "ok"
     ABSENT = "absent"
     MISSING = "missing"
+    BROKEN = "broken"
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Finding:
 
 
 def doctor(*, json: Flag = False) -> None:
-    """Look at everything that Backbeat needs; exit 1 when something needed is missing.
+    """Look at everything that Backbeat needs; exit 1 when something needed is missing or damaged.
 
     Args:
         json: One JSON document on one line.
@@ -60,11 +64,12 @@ def doctor(*, json: Flag = False) -> None:
         rows = [(finding.check, finding.verdict, finding.found, finding.mend or "") for finding in findings]
         console().print(table("what Backbeat stands on", ["what", "", "found", "mend with"], rows))
     if missing := _missing(findings):
-        raise CommandFailed(f"missing: {', '.join(missing)}")
+        raise CommandFailed(f"missing or damaged: {', '.join(missing)}")
 
 
 def _missing(findings: list[Finding]) -> list[str]:
-    return [finding.check for finding in findings if finding.verdict is Verdict.MISSING]
+    failing = (Verdict.MISSING, Verdict.BROKEN)
+    return [finding.check for finding in findings if finding.verdict in failing]
 
 
 def examine() -> Iterator[Finding]:
@@ -76,7 +81,7 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", Verdict.MISSING, str(error), "backbeat config")
         return
     yield Finding("settings", Verdict.OK, "all can be read", None)
-    yield from (writable(settings.home.root), disk(settings.home.root), lake(settings), model(settings))
+    yield from (writable(settings.home.root), disk(settings.home.root), *lake(settings), model(settings))
     here = {name: service.installed for name, service in SERVERS.items()}
     yield from servers(here | {"airflow": lambda: environment.installed("airflow")})
 
@@ -150,19 +155,44 @@ def disk(root: Path) -> Finding:
     return Finding("disk", _needed(fits), f"{free / (1 << 30):.1f} GiB free", mend)
 
 
-def lake(settings: Settings) -> Finding:
-    """Whether plays were ever brought in."""
+def lake(settings: Settings) -> Iterator[Finding]:
+    """Whether plays were ever brought in; and each table of whose newest version a file is damaged."""
     stored = Lake(settings.home.lake_url)
-    if not stored.exists(RAW_PLAYS):
-        return Finding("lake", Verdict.ABSENT, f"no plays at {stored.url}", "backbeat import PATH, or make run")
-    return Finding("lake", Verdict.OK, f"{stored.count(RAW_PLAYS):,} plays at {stored.url}")
+    try:
+        if not stored.exists(RAW_PLAYS):
+            yield Finding("lake", Verdict.ABSENT, f"no plays at {stored.url}", "backbeat import PATH, or make run")
+            return
+        damage = [found for table in TABLES.values() if (found := _damage(stored, table))]
+        yield from damage or [Finding("lake", Verdict.OK, f"{stored.count(RAW_PLAYS):,} plays at {stored.url}")]
+    except LakeBroken as error:
+        yield Finding("lake", Verdict.BROKEN, str(error), "restore that folder")
+
+
+def _damage(stored: Lake, table: Table) -> Finding | None:
+    if not stored.exists(table):
+        return None
+    damaged = list(damaged_files(stored.location(table)))
+    if not damaged:
+        return None
+    first, others = damaged[0], len(damaged) - 1
+    told = f"{first.path}: {first.found}" + (f"; and {others:,} other files of it" if others else "")
+    days = {file.day for file in damaged if file.day}
+    return Finding(table.name, Verdict.BROKEN, told, mending(table.name, f"{min(days)}..{max(days)}" if days else None))
 
 
 def model(settings: Settings) -> Finding:
-    """Whether a model is published."""
-    published = Registry(settings.home.models).published()
+    """Whether a model is published, and each of its files is as it was published."""
+    registry = Registry(settings.home.models)
+    try:
+        published = registry.published()
+    except ModelBroken as error:
+        return Finding("model", Verdict.BROKEN, str(error), "restore that file")
     if published is None:
         return Finding("model", Verdict.ABSENT, "none published yet: charts and trends answer", "backbeat run")
+    try:
+        registry.checked_manifest(published)
+    except (ModelBroken, NoSuchVersion) as error:
+        return Finding("model", Verdict.BROKEN, str(error), registry.mending(published))
     return Finding("model", Verdict.OK, published)
 
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_rows
+from models.base import ModelBroken
 from models.registry import Registry
 from serving.answers import Recommendations
 from serving.app import new_id
@@ -67,12 +68,21 @@ def opened_reader(settings: Settings) -> Iterator[Reader]:
             reader = Reader(rows, models, LakeCharts(lambda: open_lake(settings)))
             reader.published.refresh()
             if reader.published.problem:
-                raise CommandFailed(reader.published.problem)
+                raise CommandFailed(f"{reader.published.problem}{_way_around(models)}")
             yield reader
         finally:
             rows.close()
     except RowsUnavailable as error:
         raise CommandFailed(str(error)) from error
+
+
+def _way_around(models: Registry) -> str:
+    """The command that gets by without a served model that cannot be loaded; none where no pointer says which it is."""
+    try:
+        served = models.published()
+    except ModelBroken:
+        return ""
+    return f"; `{models.mending(served)}` gets by without it" if served else ""
 
 
 def _question(listener: str, shelf: str, count: int, seed: int | None) -> Question:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from backbeat.output import BadUsage, Flag, console, emit, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_ledger
 from jobs.plan import PLANS
-from warehouse.stores.runs import RunRecord, StepRecord
+from warehouse.stores.lock import Holder, living_holder
+from warehouse.stores.runs import RunRecord, Status, StepRecord
 
 MOST = 10_000  # runs that one call lists
 
@@ -31,12 +32,25 @@ def runs(
         raise BadUsage(f"--limit is {limit}; wanted 1 to {MOST:,}")
     if plan is not None and plan not in PLANS:
         raise BadUsage(f"no plan {plan!r}; there are {', '.join(PLANS)}")
-    found = open_ledger(Settings.from_environment()).last(limit, plan)
+    settings = Settings.from_environment()
+    ledger = open_ledger(settings)
+    running = {record.run_id for record in ledger.last(limit, plan) if record.status is Status.RUNNING}
+    holder = living_holder(settings.home.lock)  # between two looks: a run may begin or end beside us
+    records = ledger.last(limit, plan)
+    found = [as_it_is(record, holder) if record.run_id in running else record for record in records]
     if json:
         emit({"runs": [asdict(record) for record in found]})
         return
     rows = [_row(record) for record in found]
     console().print(table("runs", ["run", "plan", "as of", "status", "started", "seconds", "where it stands"], rows))
+
+
+def as_it_is(record: RunRecord, holder: Holder | None) -> RunRecord:
+    """The record, with `died` for what is said to run while nobody who runs its plan holds the lake."""
+    if record.status is not Status.RUNNING or (holder is not None and holder.purpose == f"run {record.plan}"):
+        return record
+    steps = (replace(step, status=Status.DIED) if step.status is Status.RUNNING else step for step in record.steps)
+    return replace(record, status=Status.DIED, steps=tuple(steps))
 
 
 def _row(record: RunRecord) -> tuple[object, ...]:
@@ -50,4 +64,6 @@ def _stand(steps: tuple[StepRecord, ...], asked: int) -> str:
     if not steps:
         return "no step began"
     last = steps[-1]
-    return f"{last.step}: {last.error}" if last.error else f"{last.step} {last.status}, {len(steps)} of {asked} steps"
+    if last.error:
+        return f"{last.step}: {next(iter(last.error.splitlines()), '')}"
+    return f"{last.step} {last.status}, {len(steps)} of {asked} steps"

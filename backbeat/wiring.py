@@ -11,12 +11,12 @@ from backbeat.settings import Settings
 from warehouse.stores.log import Log, LogStream
 from warehouse.stores.rows import Rows
 from warehouse.stores.runs import RunLedger
-from warehouse.stores.sql import SqlWarehouse
 
 if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is asked for a chart, the lake's client
     from jobs.session import SparkSettings
     from streaming.embedded import EmbeddedStream
     from warehouse.stores.lake import Lake
+    from warehouse.stores.sql import SqlWarehouse
 
 _BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself

@@ -72,8 +72,7 @@ def write(folder: Path, artifact: Artifact) -> str:
 
 def load(folder: Path) -> Artifact:
     """Read it back. Raises `ArtifactBroken` where a hash, a shape or a value is not as written."""
-    manifest = read_manifest(folder)
-    _check_hashes(folder, manifest)
+    manifest = checked_manifest(folder)
     try:
         artifact = Artifact(
             as_of=date.fromisoformat(manifest["as_of"]),
@@ -91,6 +90,16 @@ def load(folder: Path) -> Artifact:
         raise ArtifactBroken(f"loading the artifact in {folder}: {error}") from error
     _check_sizes(folder, artifact)
     return artifact
+
+
+def checked_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an artifact each file of which has the hash it names. Raises `ArtifactBroken`."""
+    manifest = read_manifest(folder)
+    found, wanted = hashes(folder, MANIFEST), manifest["files"]
+    differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+    if differing:
+        raise ArtifactBroken(f"loading the artifact in {folder}: {', '.join(differing)} not as the manifest has it")
+    return manifest
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -132,14 +141,6 @@ def _manifest(artifact: Artifact, files: Mapping[str, str]) -> dict[str, Any]:
         "metrics": dict(artifact.metrics),
         "files": dict(files),
     }
-
-
-def _check_hashes(folder: Path, manifest: Mapping[str, Any]) -> None:
-    found = hashes(folder, MANIFEST)
-    wanted = manifest["files"]
-    differing = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
-    if differing:
-        raise ArtifactBroken(f"loading the artifact in {folder}: {', '.join(differing)} not as the manifest has it")
 
 
 def _check_sizes(folder: Path, artifact: Artifact) -> None:

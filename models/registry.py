@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.artifact import Artifact, ArtifactBroken, load, read_manifest, version_name, write
+from models.artifact import Artifact, ArtifactBroken, checked_manifest, load, read_manifest, version_name, write
 from models.base import ModelBroken
 from models.files import read_json
 
@@ -59,6 +59,15 @@ class Registry:
     def manifest(self, version: str) -> dict[str, Any]:
         """What a version says of itself. Raises `NoSuchVersion` and `ArtifactBroken`."""
         return read_manifest(self.folder(version))
+
+    def checked_manifest(self, version: str) -> dict[str, Any]:
+        """The same, of a version whose files are as it names them. Raises `NoSuchVersion` and `ArtifactBroken`."""
+        return checked_manifest(self.folder(version))
+
+    def mending(self, version: str) -> str:
+        """The command that gets by without that version: the one before it, or where there is none another one."""
+        order = self.versions()
+        return "backbeat models rollback" if version in order[1:] else "backbeat run train"
 
     def publish(self, artifact: Artifact) -> str:
         """Write, read back, and only then move the pointer to it; remove versions beyond those kept.

@@ -9,18 +9,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.fs
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, SchemaMismatchError, TableNotFoundError
 
 from warehouse.stores.home import Home
-from warehouse.stores.lake_files import LakeBroken, opened
+from warehouse.stores.lake_files import LakeBroken, filesystem, opened
 from warehouse.tables import DAY, TABLES, Table
 
 if TYPE_CHECKING:  # an API that reads a chart carries neither
@@ -350,7 +348,7 @@ class Lake:
 
     def _commit(self, table: Table, version: int) -> list[dict[str, Any]] | None:
         """The actions of one commit, or None where the log has been cleaned of it."""
-        files, root = _filesystem(self.location(table))
+        files, root = filesystem(self.location(table))
         try:
             with files.open_input_stream(f"{root}/_delta_log/{version:020d}.json") as stream:
                 return [json.loads(line) for line in stream.read().splitlines() if line]
@@ -435,10 +433,3 @@ def _found(rows: duckdb.DuckDBPyRelation, table: Table) -> tuple[int, str | None
 def _nullable(schema: pa.Schema) -> pa.Schema:
     """Delta's files hold every column as nullable; the declaration says which may be, and checks hold it."""
     return pa.schema([field.with_nullable(True) for field in schema])
-
-
-def _filesystem(location: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    if urlsplit(location).scheme:
-        files, path = pyarrow.fs.FileSystem.from_uri(location)
-        return files, path
-    return pyarrow.fs.LocalFileSystem(), location

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from warehouse.tables import DAY
+
+READ = 20  # files of a table, those of the newest days first, whose footers are read
 
 
 class LakeBroken(OSError):
@@ -23,3 +34,52 @@ def opened(location: str, version: int | None = None) -> DeltaTable:
         raise
     except DeltaError as error:
         raise LakeBroken.by(error, f"opening the table at {location}") from error
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of a table's newest version that cannot be what was written; `day` is its partition, if it has one."""
+
+    path: str
+    day: str | None
+    found: str
+
+
+def damaged_files(location: str) -> Iterator[DamagedFile]:
+    """Files that are not there, or not as long as the log says; of the newest also those that do not end as Parquet.
+
+    Raises TableNotFoundError and `LakeBroken`.
+    """
+    actions = pa.table(opened(location).get_add_actions(flatten=True))
+    files, root = filesystem(location)
+    days = actions[f"partition.{DAY}"].to_pylist() if f"partition.{DAY}" in actions.column_names else [None] * len(actions)
+    told = zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), days, strict=True)
+    newest_first = sorted(told, key=lambda file: (str(file[2]), file[0]), reverse=True)
+    for place, (path, size, day) in enumerate(newest_first):
+        whole = f"{root}/{path}"
+        if found := _length_wrong(files, whole, size) or (_no_parquet(files, whole) if place < READ else None):
+            yield DamagedFile(whole, None if day is None else str(day), found)
+
+
+def _length_wrong(files: pyarrow.fs.FileSystem, path: str, size: int) -> str | None:
+    info = files.get_file_info(path)
+    if info.type is pyarrow.fs.FileType.NotFound:
+        return "not there"
+    return None if info.size == size else f"{info.size:,} bytes, wanted {size:,}"
+
+
+def _no_parquet(files: pyarrow.fs.FileSystem, path: str) -> str | None:
+    try:
+        with files.open_input_file(path) as file:
+            pq.read_metadata(file)
+    except (OSError, pa.ArrowException) as error:
+        return next(iter(str(error).splitlines()), type(error).__name__)
+    return None
+
+
+def filesystem(location: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """Where a location's files are, and its path there."""
+    if urlsplit(location).scheme:
+        files, path = pyarrow.fs.FileSystem.from_uri(location)
+        return files, path
+    return pyarrow.fs.LocalFileSystem(), location

@@ -6,12 +6,25 @@ import fcntl
 import json
 import os
 import socket
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 
 class LakeLocked(Exception):
     """Another process is at work on the lake; says which, since when and for what."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock of a lake: what for, and which process on which host."""
+
+    purpose: str
+    pid: int
+    host: str
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host} ({self.purpose})"
 
 
 class LakeLock:
@@ -31,13 +44,13 @@ class LakeLock:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = _holder(self._path)
+            holder = _named(self._path) or "another process"  # which is about to write its name
             os.close(file)
             raise LakeLocked(f"cannot {self._purpose}: the lake is held by {holder}; wait for it, or stop it") from None
         self._file = file
         os.ftruncate(file, 0)
-        name = {"purpose": self._purpose, "pid": os.getpid(), "host": socket.gethostname()}
-        os.pwrite(file, json.dumps(name).encode(), 0)
+        name = Holder(self._purpose, os.getpid(), socket.gethostname())
+        os.pwrite(file, json.dumps(asdict(name)).encode(), 0)
         return self
 
     def __exit__(
@@ -49,9 +62,28 @@ class LakeLock:
             self._file = None
 
 
-def _holder(path: Path) -> str:
+def living_holder(path: Path) -> Holder | None:
+    """Who holds the lock; None where nobody does, or whoever did has died. Of another host that cannot be known."""
+    named = _named(path)
+    if named is None or named.host != socket.gethostname():
+        return named
+    return named if _is_held(path) else None
+
+
+def _named(path: Path) -> Holder | None:
+    """The name in the file: left behind by a holder that was killed."""
     try:
-        holder = json.loads(path.read_bytes())
-    except ValueError:  # the holder is about to write its name
-        return "another process"
-    return f"process {holder['pid']} on {holder['host']} ({holder['purpose']})"
+        return Holder(**json.loads(path.read_bytes()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _is_held(path: Path) -> bool:
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once: the name was there, so nobody is coming
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False

@@ -48,11 +48,16 @@ class LedgerUnavailable(Exception):
 
 
 class Status(StrEnum):
-    """How a run or a step stands. A run whose process died stays `running` until the next one finds it."""
+    """How a run or a step stands.
+
+    The ledger says `running` of a run whose process died, until the next one finds it and calls it failed; who looks
+    in between tells it by the lock of the lake, as `died`.
+    """
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    DIED = "died"
 
 
 @dataclass(frozen=True)
