@@ -17,8 +17,8 @@ from backbeat.output import CommandFailed, Flag, console, emit, table
 from backbeat.settings import SettingError, Settings
 from deploy.local import environment
 from deploy.local.servers import SERVERS
+from jobs.damage import mending
 from jobs.java import JarsMissing, JavaMissing, find_java, locked_jars, share_folder, sound
-from jobs.runbook import mending
 from models.base import ModelBroken
 from models.registry import NoSuchVersion, Registry
 from warehouse.stores.lake import Lake
@@ -176,8 +176,7 @@ def _damage(stored: Lake, table: Table) -> Finding | None:
         return None
     first, others = damaged[0], len(damaged) - 1
     told = f"{first.path}: {first.found}" + (f"; and {others:,} other files of it" if others else "")
-    days = {file.day for file in damaged if file.day}
-    return Finding(table.name, Verdict.BROKEN, told, mending(table.name, f"{min(days)}..{max(days)}" if days else None))
+    return Finding(table.name, Verdict.BROKEN, told, mending(stored, table, damaged))
 
 
 def model(settings: Settings) -> Finding:

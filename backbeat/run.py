@@ -16,7 +16,7 @@ from backbeat.wiring import open_lake, open_ledger, open_log, open_rows, spark_s
 from jobs.intervals import Days
 from jobs.plan import PLANS, Plan, Step
 from jobs.run import Wiring
-from jobs.runbook import advice
+from jobs.runbook import DAMAGE, advice
 from jobs.runner import Execution, NothingToRun, StepDone, StepFailed, execute
 from warehouse.stores.lake import Lake
 from warehouse.stores.lock import LakeLock, LakeLocked
@@ -92,11 +92,11 @@ def perform(execution: Execution, settings: Settings, *, quiet: bool, fails_agai
     except NothingToRun as error:
         raise CommandFailed(str(error), fails_again) from error
     except StepFailed as error:
-        told = f"step {error}\n{advice(error.step)}"
-        if error.again:
+        told = f"step {error}\n{advice(DAMAGE if error.damage else error.step)}"
+        if error.again and not error.damage:
             raise CommandFailed(told, fails_again) from error
         resume = f"\nWhen it is mended: backbeat run {execution.plan.name} --resume" if len(execution.steps) > 1 else ""
-        raise CommandFailed(told + resume) from error
+        raise CommandFailed(told + resume, fails_again if error.again else FAILED) from error
 
 
 def content_hashes(lake: Lake, ledger: RunLedger, steps: Sequence[Step]) -> dict[str, str]:

@@ -6,17 +6,23 @@ from pathlib import Path
 
 RUNBOOK = Path(__file__).resolve().parents[1] / "docs" / "runbook.md"
 
+DAMAGE = "a-damaged-file"  # an entry that is no step's
+
 
 def advice(step: str, runbook: Path = RUNBOOK) -> str:
-    """Where the step's entry is, and its points, each on a line; or that there is none, as without the docs."""
+    """Where the entry of a step, or `DAMAGE`, is, and its points, each on a line; or that there is none."""
     entry = entries(runbook.read_text(encoding="utf-8")).get(step) if runbook.is_file() else None
-    return "\n".join([f"{step} failed, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
+    told = "The lake is damaged" if step == DAMAGE else f"{step} failed"
+    return "\n".join([f"{told}, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
 
 
 def entries(text: str) -> dict[str, list[str]]:
-    """Each `### step` heading's points, each on one line, in the order of the file."""
+    """Each `### step` heading's points by its anchor, each on one line, in the order of the file."""
     sections = text.split("\n### ")[1:]
-    return {head.strip(): _points(body) for head, _, body in (section.partition("\n") for section in sections)}
+    return {
+        head.strip().lower().replace(" ", "-"): _points(body)
+        for head, _, body in (section.partition("\n") for section in sections)
+    }
 
 
 def _points(body: str) -> list[str]:

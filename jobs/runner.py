@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol
 
 from pyspark.sql import SparkSession
 
+from jobs.damage import FileDamaged, damage_behind
 from jobs.intervals import Days
 from jobs.plan import Plan, Step
 from jobs.run import FailsAgain, JobRun, Tally, Wiring
@@ -20,14 +23,18 @@ from warehouse.stores.lake import day_after_newest
 from warehouse.stores.runs import RunLedger, Status
 from warehouse.tables import RAW_PLAYS
 
+TOLD_LINES = 5  # of an error; of a longer one the first line is told, and where the others are
+
 
 class StepFailed(Exception):
     """A step of a plan could not be done; names the step, the cause is chained. `again`: so it would be once more."""
 
-    def __init__(self, step: str, cause: BaseException) -> None:
-        super().__init__(f"{step}: {cause}")
+    def __init__(self, step: str, cause: BaseException, log: Path | None = None) -> None:
+        said = str(cause).splitlines() or [type(cause).__name__]
+        super().__init__(f"{step}: {said[0]} (all of it is in {log})" if log else f"{step}: {cause}")
         self.step = step
         self.again = isinstance(cause, FailsAgain)
+        self.damage = isinstance(cause, FileDamaged)
 
 
 class NothingToRun(FailsAgain):
@@ -133,16 +140,27 @@ class _Steps:
             job = JobRun(self.wiring, as_of, self.start_spark, tally, self.execution.reopened)
             import_module(f"jobs.{step.name}").main(job)
         except BaseException as error:
-            self._failed(step, error)
-            if isinstance(error, Exception) and not isinstance(error, NothingToRun):
-                raise StepFailed(step.name, error) from error
-            raise
+            if not isinstance(error, Exception) or isinstance(error, NothingToRun):
+                self._failed(step, error)
+                raise
+            cause = damage_behind(error, self.wiring.lake, step.reads) or error
+            self._failed(step, cause)
+            raise StepFailed(step.name, cause, self._logged(step, error)) from error
         done = StepDone(
             step.name, tally.read, tally.written, tally.days, round(time.monotonic() - began, 3), tally.facts
         )
         facts = {"read": done.read, "written": done.written, "days": done.days, **done.facts}
         self.ledger.finish_step(self.run_id, step.name, Status.DONE, self.clock_ms(), facts)
         return done
+
+    def _logged(self, step: Step, error: Exception) -> Path | None:
+        """Where the whole of an error of many lines was written, as those of a JVM are; ours say it in one or a few."""
+        if isinstance(error, FailsAgain) or len(str(error).splitlines()) <= TOLD_LINES:
+            return None
+        path = self.wiring.home.logs / f"run-{self.run_id}-{step.name}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        return path
 
     def _failed(self, step: Step, error: BaseException) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -252,3 +253,71 @@ def test_a_damaged_chart_is_told_in_a_line(backbeat: Backbeat, lake: Lake) -> No
     code, out, err = backbeat("recommend", "ada", "--shelf", "popular")
     assert (code, out) == (1, "")
     assert "charts.daily" in err
+
+
+def finding(backbeat: Backbeat, check: str) -> dict[str, Any]:
+    """What doctor says of one thing, after it has failed."""
+    code, out, _ = backbeat("doctor", "--json")
+    assert code == 1
+    return {found["check"]: found for found in json.loads(out)["findings"]}[check]
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda file: file.unlink(), "not there"),
+        (lambda file: file.write_bytes(b"PAR1"), "4 bytes, wanted "),
+        (lambda file: file.write_bytes(bytes(file.stat().st_size)), "magic bytes"),
+    ],
+)
+def test_doctor_names_a_damaged_file_with_what_mends_it(
+    backbeat: Backbeat, lake: Lake, harm: Callable[[Path], object], told: str
+) -> None:
+    harm(file_of(lake, FEATURES_TASTE))
+    found = finding(backbeat, "features.taste")
+    assert found["verdict"] == "broken"
+    assert "/features/taste/day=" in found["found"]
+    assert told in found["found"]
+    assert found["mend"] == f"backbeat run tables --reopen {day_of(MONDAY)}"
+
+
+def test_doctor_sends_whose_plays_are_damaged_to_their_copy(backbeat: Backbeat, lake: Lake) -> None:
+    file_of(lake, RAW_PLAYS).write_bytes(b"PAR1")
+    assert "restoring the file" in finding(backbeat, "raw.plays")["mend"]
+
+
+def test_a_damaged_model_is_broken_to_doctor_and_in_the_list_and_what_gets_by_is_named(
+    backbeat: Backbeat, served: Path
+) -> None:
+    flip(served)
+    assert finding(backbeat, "model")["mend"] == "backbeat run train"
+    code, out, err = backbeat("models", "list")
+    assert (code, "broken" in out) == (0, True)
+    assert "als/arrays.npz not as the manifest has it; mend with `backbeat run train`" in err
+    assert "`backbeat run train` gets by without it" in backbeat("recommend", "ada")[2]
+
+
+def test_of_two_models_the_one_before_a_damaged_one_is_gone_back_to(backbeat: Backbeat, home: Home) -> None:
+    registry = Registry(home.models)
+    registry.publish(artifact())
+    newer = registry.publish(replace(artifact(), counts={"plays": 7}))
+    flip(registry.folder(newer))
+    assert "`backbeat models rollback` gets by without it" in backbeat("recommend", "ada")[2]
+    assert backbeat("models", "rollback")[0] == 0
+    assert backbeat("recommend", "ada")[0] == 0
+
+
+def test_models_that_are_not_named_are_the_last_two_and_segments_are_counted(backbeat: Backbeat, home: Home) -> None:
+    assert "found 0; `backbeat run` publishes one" in backbeat("models", "diff")[2]
+    registry = Registry(home.models)
+    older = registry.publish(
+        replace(artifact(), metrics={"segments": {"few": {"ndcg": 0.1}}, "intervals": [0.12345678, 0.2]})
+    )
+    newer = registry.publish(
+        replace(artifact(), metrics={"segments": {"few": {"ndcg": 0.2}}, "intervals": [0.12345678, 0.3]})
+    )
+    code, out, err = backbeat("models", "diff")
+    assert code == 0
+    assert f"{older} and {newer}" in out
+    assert "0.1235, 0.2" in out
+    assert "1 figures of segments of listeners differ too" in err

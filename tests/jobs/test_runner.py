@@ -174,6 +174,28 @@ def test_a_step_that_fails_ends_the_run_and_says_which_and_why(house: House) -> 
     assert house.watcher.ended_ == []
 
 
+def test_a_damaged_file_is_named_once_with_what_mends_it(house: House) -> None:
+    house.tell(0)
+    house.lake.append(CORE_PLAYS, CORE_PLAYS.schema.empty_table())
+    house.tell(0)
+    (file, *_) = sorted(Path(house.lake.location(RAW_PLAYS)).rglob("*.parquet"))
+    file.write_bytes(b"PAR1")
+    with pytest.raises(StepFailed, match=rf"compact: raw\.plays has a damaged file, {file}: 4 bytes, wanted") as failed:
+        house.run(Plan("plan", "", (COMPACT,)))
+    assert (failed.value.damage, failed.value.again) == (True, True)
+    assert house.last().steps[0].error == f"FileDamaged: {str(failed.value).removeprefix('compact: ')}"
+
+
+def test_of_a_long_error_the_first_line_is_told_and_where_the_others_are(house: House) -> None:
+    def long() -> Any:
+        raise LogUnavailable("the first line" + "\n\tat a.java.Frame" * 50)
+
+    with pytest.raises(StepFailed, match=r"^land_events: the first line \(all of it is in (\S+)\)$"):
+        house.run(open_log=long)
+    [log] = house.home.logs.iterdir()
+    assert log.read_text().count("at a.java.Frame") >= 50
+
+
 def test_a_refusal_keeps_the_steps_after_it_from_running(house: House) -> None:
     house.tell(0)
     for table in (CORE_PLAYS, FEATURES_MATRIX):

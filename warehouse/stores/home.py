@@ -55,6 +55,10 @@ class Home:
         return self.root / "experiment.json"
 
     @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

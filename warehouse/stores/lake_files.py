@@ -52,7 +52,9 @@ def damaged_files(location: str) -> Iterator[DamagedFile]:
     """
     actions = pa.table(opened(location).get_add_actions(flatten=True))
     files, root = filesystem(location)
-    days = actions[f"partition.{DAY}"].to_pylist() if f"partition.{DAY}" in actions.column_names else [None] * len(actions)
+    days = (
+        actions[f"partition.{DAY}"].to_pylist() if f"partition.{DAY}" in actions.column_names else [None] * len(actions)
+    )
     told = zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), days, strict=True)
     newest_first = sorted(told, key=lambda file: (str(file[2]), file[0]), reverse=True)
     for place, (path, size, day) in enumerate(newest_first):
