@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import msgspec
 from litestar import Litestar
@@ -31,6 +32,7 @@ from serving.live_meters import LiveMeters
 from serving.meters import Meters, method_label
 from serving.operations import operation_routes
 from serving.problems import MAX_BODY_BYTES, handlers
+from serving.queries import known_query_only
 from serving.recommendations import NewQuestions, recommendation_routes
 from serving.requests import request_check
 from serving.service.accepts import Accepts
@@ -53,6 +55,13 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
     "/v1/recommendations": NewQuestions,
     "/v1/listens": NewListens,
     "/v1/signals": NewSignal,
+}
+_EXAMPLES: dict[str, Any] = {
+    "/v1/recommendations": {"listener_ids": ["ada", "bob"], "shelf": "next", "limit": 3},
+    "/v1/listens": {
+        "listens": [{"listener_id": "ada", "track_id": "t:1/4", "started_ms": 1_777_888_800_000, "played_ms": 181_000}]
+    },
+    "/v1/signals": {"listener_id": "ada", "track_id": "t:1/7", "kind": "dislike"},
 }
 _OPEN = (
     *("/v1/tracks/{track_id}", "/v1/tracks/{track_id}/similar", "/v1/charts", "/v1/trending"),
@@ -242,7 +251,7 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     litestar = Litestar(
         routes,
         lifespan=[services.running],
-        before_request=request_check(any_host=bool(config.secret)),
+        before_request=known_query_only(request_check(any_host=bool(config.secret))),
         exception_handlers=handlers(services.meters.rows_errors.inc),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,  # which would serve the document once more, at a path of its own
@@ -264,5 +273,5 @@ def _openapi() -> OpenAPIConfig:
 
 def _document(routes: Sequence[HTTPRouteHandler]) -> bytes:
     described = Litestar(routes, openapi_config=_openapi(), logging_config=None)
-    document = with_bodies(described.openapi_schema.to_schema(), _BODIES)
+    document = with_bodies(described.openapi_schema.to_schema(), _BODIES, _EXAMPLES)
     return msgspec.json.encode(with_token(document, _OPEN))

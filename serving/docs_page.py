@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -15,11 +16,13 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding
 h2{margin-top:2.5rem;border-bottom:2px solid #e4e4ee}
 section{margin:1.5rem 0;padding:.2rem 1rem;border:1px solid #e4e4ee;border-radius:8px}
 code,b.method{font-family:ui-monospace,monospace}b.method{display:inline-block;min-width:4rem;color:#3d3dc4}
+pre{overflow-x:auto;padding:.5rem;background:#f4f4fa}
 table{border-collapse:collapse;width:100%}
 td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #f0f0f6}
 @media(prefers-color-scheme:dark){body{background:#14141c;color:#e6e6f0}
-section,h2,td,th{border-color:#33334a}b.method{color:#9d9dff}a{color:#9d9dff}}
+section,h2,td,th{border-color:#33334a}pre{background:#20202c}b.method{color:#9d9dff}a{color:#9d9dff}}
 """
+_CODE = re.compile(r"`([^`]+)`")
 PROBLEMS = {
     "invalid-request": "Something in the request is out of bounds; `errors` names each place.",
     "token-refused": "A secret is set, and the request carries no valid token.",
@@ -60,7 +63,7 @@ def _parts(api: Mapping[str, Any]) -> Iterator[str]:
         yield from _schema(name, schema)
     yield "<h2>Problems</h2><table>"
     for name, meaning in PROBLEMS.items():
-        yield f'<tr id="problem-{name}"><td><code>{name}</code><td>{escape(meaning)}'
+        yield f'<tr id="problem-{name}"><td><code>{name}</code><td>{_text(meaning)}'
     yield "</table></html>"
 
 
@@ -74,19 +77,20 @@ def _by_tag(api: Mapping[str, Any]) -> dict[str, list[tuple[str, str, Any]]]:
 
 def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
     yield f'<section><h3><b class="method">{method}</b> <code>{escape(path)}</code></h3>'
-    yield f"<p>{escape(operation.get('summary', ''))}. {escape(operation.get('description', ''))}</p>"
+    yield f"<p>{_text(operation.get('summary', ''))}. {_text(operation.get('description', ''))}</p>"
     if operation.get("parameters"):
         yield "<table><tr><th>parameter<th>in<th>type<th>meaning"
         for parameter in operation["parameters"]:
             kind = _type(parameter["schema"])
-            meaning = escape(parameter.get("description", ""))
+            meaning = _text(parameter.get("description", ""))
             yield f"<tr><td><code>{escape(parameter['name'])}</code><td>{parameter['in']}<td>{kind}<td>{meaning}"
         yield "</table>"
     if body := operation.get("requestBody"):
-        yield f"<p>Body: {_content(body)}</p>"
+        yield f"<p>Body: {_content(body)}, such as</p>"
+        yield from (f"<pre><code>{escape(_json(media['example']))}</code></pre>" for media in body["content"].values())
     yield "<table><tr><th>answer<th>meaning<th>document"
     for status, response in operation["responses"].items():
-        yield f"<tr><td>{status}<td>{escape(response.get('description', ''))}<td>{_content(response)}"
+        yield f"<tr><td>{status}<td>{_text(response.get('description', ''))}<td>{_content(response)}"
     yield "</table></section>"
 
 
@@ -95,11 +99,23 @@ def _content(holder: Mapping[str, Any]) -> str:
 
 
 def _schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    yield f'<section id="{escape(name)}"><h3>{escape(name)}</h3><p>{escape(schema.get("description", ""))}</p><table>'
+    yield f'<section id="{escape(name)}"><h3>{escape(name)}</h3><p>{_text(schema.get("description", ""))}</p>'
+    if "enum" in schema:
+        yield f"<p>One of {', '.join(f'<code>{escape(str(one))}</code>' for one in schema['enum'])}</p>"
+    yield "<table>"
     for field, kind in schema.get("properties", {}).items():
         required = "required" if field in schema.get("required", ()) else ""
         yield f"<tr><td><code>{escape(field)}</code><td>{_type(kind)}<td>{required}"
     yield "</table></section>"
+
+
+def _text(told: str) -> str:
+    """Words with their `code` in backticks, as HTML."""
+    return _CODE.sub(r"<code>\1</code>", escape(told))
+
+
+def _json(example: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(example), indent=2).decode()
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -107,7 +123,7 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
         name = escape(schema["$ref"].rsplit("/", 1)[-1])
         return f'<a href="#{name}">{name}</a>'
-    for several in ("oneOf", "anyOf"):
+    for several in ("oneOf", "anyOf", "allOf"):
         if several in schema:
             return " or ".join(_type(one) for one in schema[several])
     if "enum" in schema:

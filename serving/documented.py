@@ -33,13 +33,16 @@ def problems(*statuses: int) -> Mapping[int, ResponseSpec]:
     }
 
 
-def with_bodies(document: dict[str, Any], bodies: Mapping[str, type[msgspec.Struct]]) -> dict[str, Any]:
-    """The document with a JSON request body for POST on each of these paths."""
+def with_bodies(
+    document: dict[str, Any], bodies: Mapping[str, type[msgspec.Struct]], examples: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The document with a JSON request body for POST on each of these paths, and an example of it."""
     kinds = list(bodies.values())
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     document.setdefault("components", {}).setdefault("schemas", {}).update(components)
     for path, schema in zip(bodies, schemas, strict=True):
-        body = {"required": True, "content": {"application/json": {"schema": schema}}}
+        media = {"schema": schema, "example": examples[path]}
+        body = {"required": True, "content": {"application/json": media}}
         document["paths"][path]["post"]["requestBody"] = body
     return document
 

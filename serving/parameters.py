@@ -11,6 +11,7 @@ import msgspec
 from litestar.params import QueryParameter
 
 from serving.problems import Fault, invalid
+from serving.wording import readable
 from warehouse.events import MAX_ID_CHARACTERS, Id
 
 MAX_LIMIT = 200
@@ -90,4 +91,5 @@ def body_fault(error: msgspec.ValidationError, under: str = "") -> Fault:
     at = _AT.search(text)
     steps = _STEP.findall(at[1]) if at else []
     pointer = under + "".join(f"/{name or index}" for name, index in steps)
-    return Fault(text[: at.start()] if at else text, pointer=pointer)
+    said = text[: at.start()] if at else text
+    return Fault(readable(said, pointer.rpartition("/")[2]), pointer=pointer)

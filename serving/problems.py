@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from serving.wording import readable
 from warehouse.stores.log import EventRefused, LogUnavailable
 from warehouse.stores.rows import RowBroken, RowsUnavailable
 
@@ -100,7 +101,8 @@ def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
 
 
 def _parameter_fault(found: Mapping[str, str]) -> Fault:
-    return Fault(f"{found.get('key', 'request')}: {found['message']}", parameter=found.get("key"))
+    name = found.get("key")
+    return Fault(f"{name or 'request'}: {readable(found['message'], name or '')}", parameter=name)
 
 
 def _log_away(_: Request[Any, Any, Any], error: LogUnavailable) -> Response[bytes]:
