@@ -66,8 +66,13 @@ def _list(known: list[Model], json: bool) -> None:
     console().print(table("models", ["model", "cadence", "one row a", "what"], rows))
 
 
+def _cell(column: str, value: object) -> object:
+    """A time in milliseconds as its digits alone, to be copied into another query; anything else as it is."""
+    return str(value) if column.endswith("_ms") and isinstance(value, int) else value
+
+
 def _print(title: str, rows: pa.Table) -> None:
-    shown = [tuple(row.values()) for row in islice(rows.to_pylist(), SHOWN)]
+    shown = [tuple(_cell(*cell) for cell in row.items()) for row in islice(rows.to_pylist(), SHOWN)]
     console().print(table(title, rows.column_names, shown))
     if rows.num_rows > SHOWN:
         notice(f"the first {SHOWN} of {rows.num_rows:,} rows; --json gives them all")

@@ -41,6 +41,7 @@ COMMANDS = {
     ),
     "run": ("backbeat.run:run", "Run a plan: daily, tables, train or upkeep."),
     "runs": ("backbeat.runs:runs", "What ran, as of which day, and how each step ended."),
+    "tracks": ("backbeat.tracks:tracks", "Find tracks, and their ids, by words of title, artist and album."),
     "train": (
         "backbeat.train:train",
         "Fit a learner and keep its model; equal data, settings and seed give an equal hash.",

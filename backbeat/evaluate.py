@@ -77,7 +77,7 @@ def evaluate(
         document, found = _benchmark(settings, data, protocol, split_day, models, k)
     else:
         if models or k:
-            raise BadUsage("--models or --k with plays; they go with a benchmark, and with --split next, new or all")
+            raise BadUsage(_no_learners(data))
         document, found = _plays(settings, data, split, split_day)
     _write(
         document, found, report or settings.home.reports / f"evaluation-{document.get('data', document['split'])}.html"
@@ -87,6 +87,13 @@ def evaluate(
     else:
         _show(document)
     open_records(settings).add(_records(settings, data, document, time.monotonic() - began))
+
+
+def _no_learners(data: Path | None) -> str:
+    """What --models and --k lack."""
+    if data is None:
+        return "--models or --k without --data: the lake is measured with the models that are published from it"
+    return f"--models or --k with {data}, a file of plays: add --split next (or new, or all), which measure learners"
 
 
 def _benchmark(

@@ -87,10 +87,13 @@ def _show(summary: Summary) -> None:
         out.print(f"ignored {times:,}: {reason}", markup=False)
     out.print(
         f"{summary.rows:,} rows: {summary.added:,} added, {summary.repeated:,} known before, "
-        f"{summary.ignored:,} ignored, {summary.quarantined:,} quarantined (raw.quarantine says why); "
+        f"{summary.ignored:,} ignored, {summary.quarantined:,} quarantined; "
         f"{summary.tracks:,} tracks written"
         + (f", {summary.impressions:,} slots that were shown" if summary.slot_rows else "")
     )
+    if summary.quarantined:
+        query = "SELECT file, line, reason FROM raw.quarantine"
+        out.print(f'why rows were quarantined: backbeat sql --query "{query}"', markup=False, soft_wrap=True)
     if summary.days is None:
         out.print("no day reopened")
     else:

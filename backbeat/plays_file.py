@@ -21,7 +21,9 @@ from warehouse.rules.sessions import opens_session
 
 THIRTY_MUSIC = ("session_id", "user_id", "song_id", "ts")
 PLAIN = ("listener", "track", "started_ms")
-WANTED = f"the columns {', '.join(PLAIN)} and perhaps session, or 30Music's {', '.join(THIRTY_MUSIC)}"
+OURS = {"listener_id": "listener", "track_id": "track"}  # as imports name them
+_PLAIN_TOLD = f"{', '.join(PLAIN)} (or {', '.join(OURS)}) and perhaps session"
+WANTED = f"the columns {_PLAIN_TOLD}, or 30Music's {', '.join(THIRTY_MUSIC)}"
 LATEST_MS = 253_402_300_800_000  # the year 10000
 
 
@@ -40,7 +42,7 @@ def read_plays(path: Path) -> PlaysFile:
     """
     table = _table(path)
     try:
-        return _plays_of(table, path)
+        return _plays_of(table.rename_columns([OURS.get(name, name) for name in table.column_names]), path)
     except pa.ArrowException as error:
         raise CommandFailed(f"reading {path}: {error}; wanted whole numbers or text") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_rows
 from models.base import ModelBroken
 from models.registry import Registry
-from serving.answers import Recommendations
+from serving.answers import Item, MixesAnswer
 from serving.app import new_id
 from serving.parameters import MAX_LIMIT
 from serving.service.lake_charts import LakeCharts
@@ -26,6 +26,7 @@ from warehouse.events import MAX_ID_CHARACTERS, Id
 from warehouse.stores.log import now_ms
 from warehouse.stores.rows import RowsUnavailable
 
+MIXES = "mixes"
 SEEDS = 2**53  # as many as a number of JSON can tell apart
 
 
@@ -36,25 +37,38 @@ def recommend(
     shelf: str = Shelf.DISCOVER,
     n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
     seed: int | None = None,
+    ids: Flag = False,
     json: Flag = False,
 ) -> None:
     """What to play to a listener, and why.
 
     Args:
         listener: Whom.
-        shelf: discover (not heard yet), on-repeat, next (after the last track), popular or
-            weekly-discovery.
-        n: How many tracks.
-        seed: Vary the order, the same way each time.
+        shelf: discover (not heard yet), on-repeat, next (after the last track), popular,
+            weekly-discovery, or mixes (the parts of a taste).
+        n: How many tracks, of each mix.
+        seed: Vary the order, the same way each time; mixes have none.
+        ids: Tell the id of each track too, as `backbeat similar` and the API take it.
         json: One JSON document on one line, as the API answers.
     """
-    question = _question(listener, shelf, n, seed)
+    if not 1 <= n <= MAX_LIMIT:
+        raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
+    question = None if shelf == MIXES else _question(listener, shelf, n, seed)
+    who = checked_id(listener, "a listener's id")
     with opened_reader(Settings.from_environment()) as reader:
-        answer = reader.recommender(clock=now_ms, new_id=new_id, shown=lambda _: None).answer(question)
+        recommender = reader.recommender(clock=now_ms, new_id=new_id, shown=lambda _: None)
+        answer = recommender.answer(question) if question else recommender.mixes(who, n)
     if json:
         emit(answer)
+        return
+    for remark in (answer.reason, None if answer.model_version else "`backbeat run` makes a model."):
+        if remark:
+            notice(remark)
+    if isinstance(answer, MixesAnswer):
+        for mix in answer.mixes:
+            _print(f"{mix.name or 'a mix'}, for {who}", mix.items, ids)
     else:
-        _print(answer)
+        _print(f"{answer.shelf} for {who} (model {answer.model_version or 'none'})", answer.items, ids)
 
 
 @contextmanager
@@ -87,9 +101,7 @@ def _way_around(models: Registry) -> str:
 
 def _question(listener: str, shelf: str, count: int, seed: int | None) -> Question:
     if shelf not in set(Shelf):
-        raise BadUsage(f"there is no shelf {shelf!r}; wanted one of {', '.join(Shelf)}")
-    if not 1 <= count <= MAX_LIMIT:
-        raise BadUsage(f"-n is {count}; wanted 1 to {MAX_LIMIT}")
+        raise BadUsage(f"there is no shelf {shelf!r}; wanted one of {', '.join(Shelf)}, {MIXES}")
     if seed is not None and not 0 <= seed < SEEDS:
         raise BadUsage(f"--seed is {seed}; wanted a whole number from 0 to {SEEDS - 1}")
     return Question(checked_id(listener, "a listener's id"), Shelf(shelf), count, seed)
@@ -105,12 +117,10 @@ def checked_id(text: str, what: str) -> str:
         raise BadUsage(f"{what}: found {len(text)} characters, {text[:40]!r}; wanted {wanted}") from None
 
 
-def _print(answer: Recommendations) -> None:
-    if answer.reason:
-        notice(answer.reason)
+def _print(title: str, items: Sequence[Item], ids: bool) -> None:
+    columns = ["", "track", "artist", "score", "from", "why", *(["id"] if ids else [])]
     rows = [
-        (item.slot + 1, item.title or item.track_id, item.artist, item.score, item.source, item.reason)
-        for item in answer.items
+        (item.slot + 1, item.title or item.track_id, item.artist, item.score, item.source, item.reason, item.track_id)
+        for item in items
     ]
-    title = f"{answer.shelf} for {answer.listener_id} (model {answer.model_version or 'none'})"
-    console().print(table(title, ["", "track", "artist", "score", "from", "why"], rows))
+    console().print(table(title, columns, [row[: len(columns)] for row in rows]))

@@ -28,5 +28,7 @@ def experiment_of(path: Path) -> Experiment:
     """The experiment that the file describes. Raises `CommandFailed`."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Experiment)
+    except FileNotFoundError:
+        raise CommandFailed(f"there is no experiment at {path}; docs/experiments.md says how to describe one") from None
     except (OSError, msgspec.DecodeError) as error:
         raise CommandFailed(f"reading the experiment {path}: {error}; wanted {_LIKE}") from error

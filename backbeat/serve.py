@@ -113,6 +113,7 @@ async def _served(api: Api, host: str, port: int) -> None:
     shown = f"[{host}]" if ":" in host else host
     notice(f"Backbeat listens on http://{shown}:{port} (documentation: http://{shown}:{port}/docs). Ctrl-C stops it.")
     await server.serve()
+    notice("Backbeat has stopped; what it accepted is in the event log.")
 
 
 def connections_granted() -> int:

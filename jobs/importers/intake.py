@@ -253,6 +253,8 @@ def _format_of(file: Input, sample: Sample, request: Request) -> Format | None:
             return candidate
     if not file.alone:
         return None
+    if sample.cut_off:
+        raise ImportRefused(f"reading {file.name}: found {_found(sample)}; wanted the whole file: download it again")
     wanted = "; or ".join(f"{candidate.name}: {candidate.wanted}" for candidate in candidates)
     raise ImportRefused(f"reading {file.name}: found {_found(sample)}; wanted {wanted}")
 
@@ -278,7 +280,7 @@ def _found(sample: Sample) -> str:
         return f"Parquet with the columns {', '.join(sample.columns)}"
     if b"\0" in sample.head:
         return f"bytes that are no text, beginning with {sample.head[:8]!r}"
-    return f"text beginning with {sample.text[:60]!r}"
+    return f"{'JSON that was cut off' if sample.cut_off else 'text'} beginning with {sample.text[:60]!r}"
 
 
 def _nothing_found(request: Request, skipped: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from jobs.importers.sample import CUT_OFF
 from jobs.importers.told import (
     BATCH_ROWS,
     MAX_EXACT,
@@ -83,7 +84,8 @@ def array_records(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
         try:
             elements = _elements_by_laxer_rules(content.decode())
         except (ValueError, RecursionError):
-            raise ImportRefused(f"reading {name}: found broken JSON ({error}); wanted one whole array") from error
+            found = "a file that was cut off" if CUT_OFF in str(error) else f"broken JSON ({error})"
+            raise ImportRefused(f"reading {name}: found {found}; wanted one whole array") from error
     return ((number, bytes(element)) for number, element in enumerate(elements, 1))
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import msgspec
+
+CUT_OFF = "truncated"  # in what msgspec says of JSON that ends before it is over
 HEAD_BYTES = 65_536
 
 
@@ -28,6 +31,17 @@ class Sample:
     def text(self) -> str:
         """The head as text; a character cut in two at its end does not matter."""
         return self.head.decode("utf-8-sig", errors="replace")
+
+    @cached_property
+    def cut_off(self) -> bool:
+        """Whether it is a JSON array that ends before it is over."""
+        if len(self.head) >= HEAD_BYTES or not self.text.lstrip().startswith("["):
+            return False
+        try:
+            msgspec.json.decode(self.text.strip())
+        except msgspec.DecodeError as error:
+            return CUT_OFF in str(error)
+        return False
 
     @cached_property
     def delimiter(self) -> str:

@@ -30,6 +30,8 @@ class DuckDbWarehouse:
             self._show(table)
         try:
             return _in_int64(self._connection.sql(select.written_for("duckdb", _quoted)).to_arrow_table())
+        except duckdb.BinderException as error:
+            raise SqlRefused(f"DuckDB refuses the query: {_first_line(error)}{_columns(select)}") from error
         except duckdb.Error as error:
             raise SqlRefused(f"DuckDB refuses the query: {error}") from error
 
@@ -49,6 +51,15 @@ def _in_int64(rows: pa.Table) -> pa.Table:
     """DuckDB counts and sums integers in 128 bits, which Arrow calls a decimal; the port's integers are INT64."""
     fields = [field.with_type(pa.int64()) if field.type == _HUGEINT else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _columns(select: Select) -> str:
+    """The columns of the tables that are read: what a name may have been meant to be."""
+    return "".join(f"\n{table.name} has {', '.join(table.schema.names)}" for table in select.tables)
 
 
 def _quoted(table: Table) -> str:
