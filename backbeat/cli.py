@@ -110,11 +110,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         words = sys.argv[1:] if arguments is None else list(arguments)
         application(next(iter(words), None))(words, exit_on_error=False)
-    except (CycloptsError, BadUsage) as error:
+    except (CycloptsError, BadUsage, SettingError) as error:
         if not isinstance(error, CycloptsError):  # cyclopts has printed its own
             notice(f"backbeat: {error}")
         sys.exit(BAD_USAGE)
-    except (CommandFailed, SettingError, *UNAVAILABLE, OSError) as error:
+    except (CommandFailed, *UNAVAILABLE, OSError) as error:
         notice(f"backbeat: {error}")
         sys.exit(error.code if isinstance(error, CommandFailed) else FAILED)
     except KeyboardInterrupt:

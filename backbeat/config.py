@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from backbeat.output import CommandFailed, Flag, console, emit, table
-from backbeat.settings import HOME, LAKE, SECRET, SETTINGS, Setting, SettingError, Settings, value_of
+from backbeat.output import Flag, console, emit, table
+from backbeat.settings import HOME, LAKE, SECRET, SETTINGS, Setting, Settings, value_of
 from warehouse.stores.home import Home
 
 
@@ -33,10 +33,7 @@ def config(*, json: Flag = False) -> None:
     else:
         rows = [(line.setting, line.value, line.origin, line.meaning) for line in lines]
         console().print(table("settings", ["variable", "value", "from", "meaning"], rows))
-    try:
-        Settings.from_environment()
-    except SettingError as error:
-        raise CommandFailed(str(error)) from error
+    Settings.from_environment()
 
 
 def settings_lines(environment: Mapping[str, str]) -> list[Line]:

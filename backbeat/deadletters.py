@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclopts import App
 
-from backbeat.output import Flag, console, emit, notice, table
+from backbeat.output import BadUsage, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log
 from warehouse.stores.deadletters import DeadLetter, dead_letters
@@ -17,6 +17,7 @@ from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import now_ms
 
 app = App(name="deadletters", help="What came on the event log and could not be read.")
+MOST = 1_000_000  # letters that one call lists
 _COLUMNS = ["topic", "partition", "offset", "position", "appended", "listener", "bytes", "reason", "replayed"]
 
 
@@ -29,6 +30,8 @@ def list_letters(*, all: Flag = False, limit: int = 100, json: Flag = False) -> 
         limit: How many, the newest of them.
         json: One JSON document on one line.
     """
+    if not 1 <= limit <= MOST:
+        raise BadUsage(f"--limit is {limit}; wanted 1 to {MOST:,}")
     letters = dead_letters(open_lake(Settings.from_environment()), replayed=all, limit=limit)
     if json:
         emit({"dead_letters": [_told(letter, letter.reason) for letter in letters]})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
@@ -82,6 +84,8 @@ def examine() -> Iterator[Finding]:
         return
     yield Finding("settings", Verdict.OK, "all can be read", None)
     yield from (writable(settings.home.root), disk(settings.home.root), *lake(settings), model(settings))
+    kept = {"rows": (settings.rows, settings.home.rows), "log": (settings.log, settings.home.log)}
+    yield from (database(name, path) for name, (kind, path) in kept.items() if kind == "sqlite")
     here = {name: service.installed for name, service in SERVERS.items()}
     yield from servers(here | {"airflow": lambda: environment.installed("airflow")})
 
@@ -165,7 +169,7 @@ def lake(settings: Settings) -> Iterator[Finding]:
         damage = [found for table in TABLES.values() if (found := _damage(stored, table))]
         yield from damage or [Finding("lake", Verdict.OK, f"{stored.count(RAW_PLAYS):,} plays at {stored.url}")]
     except LakeBroken as error:
-        yield Finding("lake", Verdict.BROKEN, str(error), "restore that folder")
+        yield Finding("lake", Verdict.BROKEN, str(error), "move it away or restore it, or export BACKBEAT_LAKE=FOLDER")
 
 
 def _damage(stored: Lake, table: Table) -> Finding | None:
@@ -181,6 +185,8 @@ def _damage(stored: Lake, table: Table) -> Finding | None:
 
 def model(settings: Settings) -> Finding:
     """Whether a model is published, and each of its files is as it was published."""
+    if settings.home.models.exists() and not settings.home.models.is_dir():
+        return Finding("model", Verdict.BROKEN, f"{settings.home.models} is a file; wanted a folder", "move it away")
     registry = Registry(settings.home.models)
     try:
         published = registry.published()
@@ -193,6 +199,20 @@ def model(settings: Settings) -> Finding:
     except (ModelBroken, NoSuchVersion) as error:
         return Finding("model", Verdict.BROKEN, str(error), registry.mending(published))
     return Finding("model", Verdict.OK, published)
+
+
+def database(name: str, path: Path) -> Finding:
+    """Whether a file that SQLite keeps can be read, or is not made yet."""
+    if not path.exists():
+        return Finding(name, Verdict.ABSENT, f"{path}, not made yet", None)
+    if not path.is_file():
+        return Finding(name, Verdict.BROKEN, f"{path} is no file; wanted one of SQLite", "move it away")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            file.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error as error:
+        return Finding(name, Verdict.BROKEN, f"{path}: {error}", "move it away")
+    return Finding(name, Verdict.OK, str(path))
 
 
 def servers(here: Mapping[str, Callable[[], bool]]) -> Iterator[Finding]:

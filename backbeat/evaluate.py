@@ -68,6 +68,8 @@ def evaluate(
         report: Where the HTML report goes; by default into BACKBEAT_HOME/reports.
         json: One JSON document on one line.
     """
+    if k is not None and k < 1:
+        raise BadUsage(f"--k is {k}; wanted 1 or more")
     settings = Settings.from_environment()
     began = time.monotonic()
     if data and (not data.is_file() or split in PROTOCOLS):

@@ -23,7 +23,7 @@ from warehouse.stores.log import now_ms
 
 
 def import_plays(
-    *paths: Path,
+    *paths: str,
     listener: str | None = None,
     kind: Annotated[str | None, Parameter(name="--format")] = None,
     mapping: Annotated[list[str] | None, Parameter(name="--map", negative="")] = None,
@@ -43,7 +43,7 @@ def import_plays(
     if not paths:
         raise BadUsage("import: found no PATH; wanted a file, a folder or a zip archive")
     settings = Settings.from_environment()
-    request = Request(paths, listener, kind, mapped_columns(mapping or ()), source)
+    request = Request([asked_path(path) for path in paths], listener, kind, mapped_columns(mapping or ()), source)
     try:
         with _progress() as progress, closing(open_log(settings)) as log:
             summary = bring_in(request, settings.home, now_ms=now_ms(), log=log, progress=progress)
@@ -53,6 +53,13 @@ def import_plays(
         emit(summary)
     else:
         _show(summary)
+
+
+def asked_path(text: str) -> Path:
+    """The path that was written, but for none: it would mean the current folder. Raises `BadUsage`."""
+    if not text:
+        raise BadUsage("found an empty PATH; wanted a file, a folder or a zip archive")
+    return Path(text)
 
 
 def mapped_columns(mapping: Sequence[str]) -> dict[str, Source]:

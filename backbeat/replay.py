@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -20,7 +20,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from backbeat.importing import mapped_columns
+from backbeat.importing import asked_path, mapped_columns
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit
 from backbeat.settings import Settings
 from jobs.importers.intake import ReadPlays, Request, import_names, read_plays
@@ -56,7 +56,7 @@ class Tally:
 
 
 def replay(
-    path: Path,
+    path: str,
     *,
     speed: str = FASTEST,
     url: str | None = None,
@@ -87,7 +87,7 @@ def replay(
     factor = _factor(speed)
     settings = Settings.from_environment()
     place = _place(url or f"http://{settings.host}:{settings.port}")
-    request = Request([path], listener, kind, mapped_columns(mapping or ()), source)
+    request = Request([asked_path(path)], listener, kind, mapped_columns(mapping or ()), source)
     tally = Tally()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="backbeat-replay-") as folder:
@@ -125,10 +125,11 @@ def _factor(speed: str) -> float | None:
 
 
 def _place(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadUsage(f"replay: found --url {url!r}; wanted http://HOST:PORT")
-    return parts
+    with suppress(ValueError):  # brackets that do not close, a port above 65535
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    raise BadUsage(f"replay: found --url {url!r}; wanted http://HOST:PORT")
 
 
 def _batches(told: ReadPlays, size: int, factor: float | None, *, alone: bool) -> Iterator[list[Listen]]:

@@ -58,6 +58,7 @@ SETTINGS = (
     RECORDS,
     TEST_DATA,
 )
+LAKE_SCHEMES = ("file", "s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "hdfs")  # that Delta's client opens
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """Read all of `SETTINGS`. Raises `SettingError` with the variable, what was found and what was wanted."""
         return cls(
-            home=Home.from_environment(environment),
+            home=_home(environment),
             rows=value_of(ROWS, environment),
             log=value_of(LOG, environment),
             warehouse=value_of(WAREHOUSE, environment),
@@ -100,6 +101,15 @@ class Settings:
             records=_one_of(RECORDS, environment, ("mlflow", "none")),
             test_data=value_of(TEST_DATA, environment),
         )
+
+
+def _home(environment: Mapping[str, str]) -> Home:
+    home = Home.from_environment(environment)
+    scheme, there, place = home.lake_url.partition("://")
+    if there and (scheme not in LAKE_SCHEMES or not place):
+        wanted = f"a folder, or a URL that begins with {', '.join(LAKE_SCHEMES)}"
+        raise SettingError(f"{LAKE.variable} is {home.lake_url!r}; wanted {wanted}")
+    return home
 
 
 class SettingError(Exception):

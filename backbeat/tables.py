@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from backbeat.output import Flag, console, emit, notice, table
+from backbeat.output import CommandFailed, Flag, console, emit, notice, table
 from backbeat.settings import Settings
 from backbeat.tables_page import page
 from backbeat.wiring import open_lake
@@ -63,5 +63,9 @@ def document(path: Path = Path("docs/tables.md")) -> None:
     Args:
         path: Where to.
     """
+    if not path.parent.is_dir():
+        raise CommandFailed(
+            f"describing the tables: found no folder {path.parent} here; wanted that of the page {path}"
+        )
     path.write_text(page(), encoding="utf-8")
     notice(f"wrote {path}")

@@ -15,10 +15,12 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from jobs.importers.room import is_full
 from jobs.importers.staging import Staging
 from jobs.importers.told import BATCH_ROWS
 from warehouse.stores.duckdb_inputs import text_literal
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import LakeBroken
 from warehouse.stores.repeats import find_repeats
 from warehouse.tables import RAW_IMPRESSIONS, RAW_PLAYS, RAW_QUARANTINE, RAW_TRACKS, Table
 
@@ -66,13 +68,19 @@ def land_names(staging: Staging, lake: Lake, *, import_id: str, received_ms: int
 
 @contextmanager
 def _engine(scratch: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Raises `LakeBroken` where it cannot read what the lake holds; a full disk is told by others."""
     limits: dict[str, Any] = {
         "memory_limit": MEMORY,
         "temp_directory": str(scratch / "spill"),
         "autoinstall_known_extensions": "false",
     }
-    with duckdb.connect(config=limits) as engine:
-        yield engine
+    try:
+        with duckdb.connect(config=limits) as engine:
+            yield engine
+    except duckdb.Error as error:
+        if is_full(error):
+            raise
+        raise LakeBroken.by(error, "importing beside what the lake holds") from error
 
 
 def _land_tracks(engine: duckdb.DuckDBPyConnection, staged: Path, lake: Lake, import_id: str) -> int:

@@ -48,7 +48,7 @@ def test_a_setting_that_cannot_be_read_is_shown_and_fails(
     monkeypatch.setenv("BACKBEAT_PORT", "eight")
     with pytest.raises(SystemExit) as ended:
         main(["config", "--json"])
-    assert ended.value.code == 1
+    assert ended.value.code == 2
     told = capsys.readouterr()
     shown = {line["setting"]: line["value"] for line in json.loads(told.out)["settings"]}
     assert shown["BACKBEAT_PORT"] == "eight"

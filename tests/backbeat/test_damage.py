@@ -22,6 +22,7 @@ from tests.jobs.tables import MONDAY, day_of, raw_play, rows_of
 from tests.serving.house import TRACKS, artifact, card
 from warehouse.stores.home import Home
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import plain
 from warehouse.stores.sqlite_rows import SqliteRows
 from warehouse.tables import CHARTS_DAILY, FEATURES_TASTE, FEATURES_TRANSITIONS, RAW_PLAYS, Table
 from warehouse.taste import BASE, CATALOG
@@ -98,6 +99,12 @@ def damage_log(lake: Lake, table: Table) -> None:
         (["runs", "--limit", str(10**30)], "wanted 1 to 10,000"),
         (["runs", "--plan", "nightly"], "no plan 'nightly'; there are daily, tables, train, upkeep"),
         (["models", "rollback", ""], "the version has no name"),
+        (["import", ""], "found an empty PATH; wanted a file, a folder or a zip archive"),
+        (["replay", ""], "found an empty PATH; wanted"),
+        (["replay", "x", "--url", "http://["], "found --url 'http://['; wanted http://HOST:PORT"),
+        (["replay", "x", "--url", "http://127.0.0.1:99999"], "wanted http://HOST:PORT"),
+        (["evaluate", "--k", "0"], "--k is 0; wanted 1 or more"),
+        (["deadletters", "--limit", "0"], "--limit is 0; wanted 1 to"),
         (["run", "--only"], "--only without a step; daily has land_events,"),
         (["run", "--as-of", ""], "--as-of ''; wanted a day such as"),
         (["run", "--resume", "--only"], "leave --only, --as-of and --reopen out"),
@@ -321,3 +328,59 @@ def test_models_that_are_not_named_are_the_last_two_and_segments_are_counted(bac
     assert f"{older} and {newer}" in out
     assert "0.1235, 0.2" in out
     assert "1 figures of segments of listeners differ too" in err
+
+
+@pytest.mark.parametrize("command", [["import", "plays.csv"], ["ledger", "--json"]])
+def test_a_truncated_file_of_plays_is_named(
+    backbeat: Backbeat, lake: Lake, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plays.csv").write_text("listener_id,track_id,started_ms\nada,t,1700000000000\n")
+    monkeypatch.chdir(tmp_path)
+    file_of(lake, RAW_PLAYS).write_bytes(b"PAR1 and no more")
+    code, out, err = backbeat(*command)
+    assert (code, out) == (1, "")
+    assert err.count("\n") == 1
+    assert file_of(lake, RAW_PLAYS).name in err
+
+
+@pytest.mark.parametrize("command", [["import", "plays.csv"], ["tables", "list"], ["ledger"]])
+def test_a_lake_that_is_a_file_is_not_an_empty_one(
+    backbeat: Backbeat, home: Home, command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plays.csv").write_text("listener_id,track_id,started_ms\nada,t,1700000000000\n")
+    monkeypatch.chdir(tmp_path)
+    Path(home.lake_url).touch()
+    code, out, err = backbeat(*command)
+    assert (code, out) == (1, "")
+    assert f"found {home.lake_url} to be a file; wanted a folder" in err
+
+
+@pytest.mark.parametrize("url", ["zz://", "zz://bucket", "s3://"])
+@pytest.mark.parametrize("command", [["import", "plays.csv"], ["tables", "list"], ["ledger"], ["config", "--json"]])
+def test_a_url_where_no_lake_can_be_is_a_bad_setting(
+    backbeat: Backbeat, command: list[str], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BACKBEAT_LAKE", url)
+    code, _, err = backbeat(*command)
+    assert code == 2
+    assert f"BACKBEAT_LAKE is '{url}'; wanted a folder, or a URL" in err
+
+
+def test_the_page_of_the_tables_says_which_folder_it_looked_for(
+    backbeat: Backbeat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = backbeat("tables", "document")
+    assert code == 1
+    assert "found no folder docs here; wanted that of the page docs/tables.md" in err
+
+
+def test_colours_of_an_engines_message_are_left_out(backbeat: Backbeat) -> None:
+    code, out, err = backbeat("sql", "--query", "SELECT FROM WHERE ((")
+    assert (code, out) == (1, "")
+    assert "SELECT FROM WHERE ((" in err
+    assert "\ufffd" not in err
+
+
+def test_an_engines_message_keeps_its_text_alone() -> None:
+    assert plain("a \x1b[31mred\x1b[0m word\x1b") == "a red word"

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import main
-from backbeat.doctor import CHECKOUT, Verdict, examine, jars, packages, servers, writable
+from backbeat.doctor import CHECKOUT, Verdict, database, examine, jars, packages, servers, writable
 from deploy.local.servers import SERVERS
+from warehouse.stores.sqlite_rows import SqliteRows
 
 
 def lock_of(folder: Path, *lines: str) -> Path:
@@ -72,6 +73,26 @@ def test_a_new_home_has_neither_plays_nor_a_model(tmp_path: Path, monkeypatch: p
     found = {finding.check: finding for finding in examine()}
     assert (found["lake"].verdict, found["lake"].mend) == (Verdict.ABSENT, "backbeat import PATH, or make run")
     assert (found["model"].verdict, found["model"].mend) == (Verdict.ABSENT, "backbeat run")
+
+
+def test_state_that_is_no_state_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
+    for name in ("lake", "models"):
+        (tmp_path / name).touch()
+    (tmp_path / "rows.db").mkdir()
+    (tmp_path / "log.db").write_bytes(b"no database" * 100)
+    found = {finding.check: finding for finding in examine()}
+    assert {found[name].verdict for name in ("lake", "model", "rows", "log")} == {Verdict.MISSING}
+    assert f"found {tmp_path / 'lake'} to be a file" in found["lake"].found
+    assert "is a file; wanted a folder" in found["model"].found
+    assert "is no file; wanted one of SQLite" in found["rows"].found
+    assert "file is not a database" in found["log"].found
+
+
+def test_databases_that_can_be_read_are_well(tmp_path: Path) -> None:
+    SqliteRows(tmp_path / "rows.db").close()
+    assert database("rows", tmp_path / "rows.db").verdict is Verdict.OK
+    assert database("log", tmp_path / "log.db").verdict is Verdict.ABSENT
 
 
 def test_a_setting_that_cannot_be_read_fails_the_command(

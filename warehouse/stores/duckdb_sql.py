@@ -6,6 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import plain
 from warehouse.stores.sql import Select, SqlRefused
 from warehouse.tables import Table
 
@@ -33,7 +34,7 @@ class DuckDbWarehouse:
         except duckdb.BinderException as error:
             raise SqlRefused(f"DuckDB refuses the query: {_first_line(error)}{_columns(select)}") from error
         except duckdb.Error as error:
-            raise SqlRefused(f"DuckDB refuses the query: {error}") from error
+            raise SqlRefused(f"DuckDB refuses the query: {plain(str(error))}") from error
 
     def close(self) -> None:
         self._connection.close()

@@ -18,7 +18,7 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, SchemaMismatchError, TableNotFoundError
 
 from warehouse.stores.home import Home
-from warehouse.stores.lake_files import LakeBroken, filesystem, opened
+from warehouse.stores.lake_files import LakeBroken, filesystem, opened, refuse_file
 from warehouse.tables import DAY, TABLES, Table
 
 if TYPE_CHECKING:  # an API that reads a chart carries neither
@@ -90,8 +90,11 @@ class Lake:
         return "/".join([self.url.rstrip("/"), *table.name.split(".")])
 
     def exists(self, table: Table) -> bool:
-        """Whether anything was ever written to it."""
-        return bool(DeltaTable.is_deltatable(self.location(table)))
+        """Whether anything was ever written to it. Raises `LakeBroken` where a file lies in its place."""
+        there = bool(DeltaTable.is_deltatable(self.location(table)))
+        if not there:
+            refuse_file(self.location(table))
+        return there
 
     def version(self, table: Table) -> int | None:
         """The newest version, or None where there is none."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -15,6 +17,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from warehouse.tables import DAY
 
 READ = 20  # files of a table, those of the newest days first, whose footers are read
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class LakeBroken(OSError):
@@ -23,7 +26,21 @@ class LakeBroken(OSError):
     @classmethod
     def by(cls, error: Exception, doing: str) -> LakeBroken:
         """The first line of what a client has raised; a backtrace may follow it."""
-        return cls(f"{doing}: {next(iter(str(error).splitlines()), type(error).__name__)}")
+        return cls(f"{doing}: {next(iter(plain(str(error)).splitlines()), type(error).__name__)}")
+
+
+def plain(text: str) -> str:
+    """What an engine says without the sequences that colour it on a terminal (ECMA-48)."""
+    return _SEQUENCE.sub("", text).replace("\x1b", "")
+
+
+def refuse_file(location: str) -> None:
+    """Raises `LakeBroken` where a file lies in the place of the table's folder, or of one that it is in."""
+    if "://" in location:
+        return
+    path = Path(location)
+    if found := next((each for each in (path, *path.parents) if each.is_file()), None):
+        raise LakeBroken(f"opening the table at {location}: found {found} to be a file; wanted a folder")
 
 
 def opened(location: str, version: int | None = None) -> DeltaTable:
@@ -31,6 +48,7 @@ def opened(location: str, version: int | None = None) -> DeltaTable:
     try:
         return DeltaTable(location, version=version)
     except TableNotFoundError:
+        refuse_file(location)
         raise
     except DeltaError as error:
         raise LakeBroken.by(error, f"opening the table at {location}") from error

@@ -20,6 +20,7 @@ from warehouse.events import PLAYS, Play
 from warehouse.rules.plays import SAME_PLAY_MS
 from warehouse.stores.duckdb_inputs import table_of, text_literal
 from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import LakeBroken
 from warehouse.stores.landing import landed_offsets, listener_of
 from warehouse.stores.log import Log, every_record, partition_of
 from warehouse.tables import (
@@ -102,12 +103,15 @@ class TablesForgotten(Exception):
 
 
 def books(lake: Lake, log: Log, scratch: Path) -> Books:
-    """The books at this moment, from one pass over the log and the tables as they are. Raises `TablesForgotten`."""
+    """The books at this moment, from one pass over the log and the tables as they are.
+
+    Raises `TablesForgotten` and `LakeBroken`.
+    """
     at = {table.name: lake.version(table) for table in (CORE_PLAYS, RAW_PLAYS)}  # in this order: one rests on the other
     held = _write_tellings(log, landed_offsets(lake, at), scratch)
     with duckdb.connect(config={"temp_directory": str(scratch / "spill")}) as engine:
-        _bind(engine, lake, log, at, scratch)
         try:
+            _bind(engine, lake, log, at, scratch)
             engine.execute(_FATES)
             days: dict[str, Line] = {}
             for term, query in _TERMS.items():
@@ -117,6 +121,8 @@ def books(lake: Lake, log: Log, scratch: Path) -> Books:
             behind = dict(engine.execute(_BEHIND).fetchall())
         except (FileNotFoundError, duckdb.IOException) as error:
             raise TablesForgotten(f"the versions that core.plays was made from are gone ({error})") from error
+        except duckdb.Error as error:
+            raise LakeBroken.by(error, f"closing the books of the lake at {lake.url}") from error
     tables = (RAW_PLAYS, CORE_PLAYS, RAW_QUARANTINE, RAW_DEADLETTERS, RAW_ERASURES)
     return Books(dict(sorted(days.items())), held, {table.name: lake.count(table) for table in tables}, behind)
 

@@ -12,6 +12,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from warehouse.stores.lake_files import plain
 from warehouse.tables import TABLES, Table
 
 DIALECT = "bigquery"
@@ -71,7 +72,7 @@ class Select:
         try:
             trees = sqlglot.parse(self.sql, dialect=DIALECT)
         except SqlglotError as error:
-            raise SqlRefused(f"the query is no SQL: {error}") from error
+            raise SqlRefused(f"the query is no SQL: {plain(str(error))}") from error
         if len(trees) != 1 or not isinstance(trees[0], exp.Query):
             raise SqlRefused(f"wanted one SELECT, found {len(trees)} statements or one of another kind")
         return trees[0]
