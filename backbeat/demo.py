@@ -42,7 +42,7 @@ def demo(
     settings = Settings.from_environment()
     console().print(f"All state is in {home}. To look at it with other commands: export {HOME.variable}={home}")
     paths = [plays] if plays is not None else world_files(home / "world")
-    import_plays(*paths, listener=listener)
+    import_plays(*map(str, paths), listener=listener)
     run()
     recommend(shown_listener(open_lake(settings)), n=ITEMS)
     if serve:

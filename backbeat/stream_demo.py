@@ -92,7 +92,7 @@ def _prepare(home: Path, asked: Asked) -> None:
     notice(f"Preparing the demo in {home}: a world, its tables and a model of it")
     with running(VALKEY, home / VALKEY.name) as valkey:
         _set_environment(home, VALKEY.settings(valkey.address))
-        import_plays(*world_files(home / "world", WORLD))
+        import_plays(*map(str, world_files(home / "world", WORLD)))
         run()
     (home / READY).touch()
     words = [f"--{name}={value}" for name, value in vars(asked).items()]
