@@ -26,7 +26,7 @@ from jobs.importers.told import (
 
 _BOM = b"\xef\xbb\xbf"
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_OPENING, _SEPARATOR = re.compile(r"\s*\[\s*"), re.compile(r"\s*([,\]])\s*")
+_OPENING, _SEPARATOR = re.compile(r"\s*(\[)\s*"), re.compile(r"\s*([,\]])\s*")
 _BATCH_RECORDS = BATCH_ROWS // 4
 
 
@@ -94,16 +94,14 @@ def _elements_by_laxer_rules(text: str) -> list[bytes]:
 
     Raises ValueError where that is not so.
     """
-    reader = json.JSONDecoder()
-    opened = _OPENING.match(text)
-    at, found, ended = (opened.end() if opened else 0), list[bytes](), not opened
-    while not ended:
-        end = reader.raw_decode(text, at)[1]
-        found.append(text[at:end].encode())
-        separator = _SEPARATOR.match(text, end)
-        at, ended = (separator.end(), separator[1] == "]") if separator else (end, True)
-    if at != len(text) or not found:
-        raise ValueError("no array")
+    reader, found = json.JSONDecoder(), list[bytes]()
+    place = _OPENING.match(text)
+    while place and place[1] != "]":
+        end = reader.raw_decode(text, place.end())[1]
+        found.append(text[place.end() : end].encode())
+        place = _SEPARATOR.match(text, end)
+    if place is None or place.end() != len(text):
+        raise ValueError("no whole array")
     return found
 
 

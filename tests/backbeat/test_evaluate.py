@@ -205,7 +205,7 @@ def test_a_file_is_divided_by_the_protocol_that_is_asked_for(
     ("arguments", "code", "said"),
     [
         (["--k", "25"], 1, "lists of 25 of a catalog of 24 tracks"),
-        (["--k", "0"], 1, "wanted --k from 1"),
+        (["--k", "0"], 2, "--k is 0; wanted 1 or more"),
         (["--models", "alz"], 2, "no learner alz; there are"),
         (["--split", "time"], 2, "a benchmark has its own split"),
         (["--split", "next"], 2, "a benchmark has its own split"),
