@@ -45,8 +45,7 @@ from models.files import read_arrays, read_config, read_json, write_arrays, writ
 from models.retrieval import InnerProducts
 from models.search_space import ranged
 
-CANDIDATES = 256  # tracks of a long history, by what they contribute, whose removal is recomputed
-NOISE = 1e-9  # a drop below this share of a score is rounding, and is not cited
+NOISE = 1e-9  # a drop below this share of what plays give to a score is rounding, and is not cited
 
 
 @dataclass(frozen=True)
@@ -171,10 +170,28 @@ class AlsModel(Model):
         """
         if not len(taste.tracks) or not len(items):
             return Citations.none(len(items), limit)
-        removal = _Removal.of(self, taste, plays, items)
-        found = cited(removal.drops, limit, NOISE * removal.scale)
-        found.places[:] = np.where(found.places >= 0, removal.places[found.places], found.places)
-        return found
+        scores, left = self.scores_without(taste, items, plays)
+        drops = scores[:, None] - left
+        return cited(drops, limit, NOISE * np.maximum(np.abs(scores), np.abs(drops).max(axis=1)))
+
+    def scores_without(self, taste: Taste, items: Positions, plays: Floats) -> tuple[Floats, Floats]:
+        """Each item's score [items], and without one play, of the weight in `plays`, of each track [items, history].
+
+        Raises LinAlgError for a taste that has no one vector.
+        """
+        heard, extra = self._heard(taste)
+        wanted = self.vectors[items].astype(np.float64)
+        total = heard.T @ (1.0 + extra)
+        kept = _Solved.of(self._equations(heard, extra, len(extra)), total, wanted)
+        less = np.minimum(plays, taste.weights) * self.config.alpha
+        gone = plays >= taste.weights
+        left = kept.without(heard, less, less)
+        if gone.any():
+            left[:, gone] = 0.0
+            if len(extra) > 1:
+                fewer = _Solved.of(self._equations(heard, extra, len(extra) - 1), total, wanted)
+                left[:, gone] = fewer.without(heard[gone], less[gone], 1.0 + extra[gone])
+        return kept.scores, left
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -207,34 +224,6 @@ class AlsModel(Model):
 
 
 @dataclass(frozen=True)
-class _Removal:
-    """What each item loses [items, places] when one play of each of these places of the taste is taken back."""
-
-    places: Positions
-    drops: Floats
-    scale: float
-
-    @classmethod
-    def of(cls, model: AlsModel, taste: Taste, plays: Floats, items: Positions) -> _Removal:
-        heard, extra = model._heard(taste)
-        wanted = model.vectors[items].astype(np.float64)
-        total = heard.T @ (1.0 + extra)
-        kept = _Solved.of(model._equations(heard, extra, len(extra)), total, wanted)
-        places = _most_contributing(kept.toward @ (heard * (1.0 + extra)[:, None]).T)
-        less = np.minimum(plays, taste.weights)[places] * model.config.alpha
-        gone = plays[places] >= taste.weights[places]
-        rows = heard[places]
-        drops = kept.scores[:, None] - kept.without(rows, less, less)
-        if gone.any():
-            fewer = (
-                _Solved.of(model._equations(heard, extra, len(extra) - 1), total, wanted) if len(extra) > 1 else None
-            )
-            left = fewer.without(rows[gone], less[gone], 1.0 + extra[places[gone]]) if fewer else 0.0
-            drops[:, gone] = kept.scores[:, None] - left
-        return cls(places, drops, float(np.abs(kept.scores).max()))
-
-
-@dataclass(frozen=True)
 class _Solved:
     """A x = b solved for some items: x, their `scores` [items] = Y_J x, and `toward` [items, factors] = Y_J A^-1."""
 
@@ -259,11 +248,3 @@ class _Solved:
         own = np.einsum("pf,pf->p", rows @ self.inverse, rows)
         step = (less * (rows @ self.listener) - target) / (1.0 - less * own)
         return self.scores[:, None] + (self.toward @ rows.T) * step
-
-
-def _most_contributing(contributions: Floats) -> Positions:
-    """The places of the history [items, history] that give the most to any item, at most `CANDIDATES`, in order."""
-    if contributions.shape[1] <= CANDIDATES:
-        return np.arange(contributions.shape[1])
-    most = contributions.max(axis=0)
-    return np.sort(np.argsort(-most, kind="stable")[:CANDIDATES])

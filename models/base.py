@@ -290,8 +290,8 @@ def ranked(items: Positions, scores: npt.NDArray[np.floating], k: int) -> Ranked
     return Ranked(items[best].astype(np.int64), rounded[best])
 
 
-def cited(drops: Floats, limit: int, noise: float = 0.0) -> Citations:
-    """The largest `drops` [items, history] of each item that exceed `noise`, at most `limit`; ties by place."""
+def cited(drops: Floats, limit: int, noise: float | Floats = 0.0) -> Citations:
+    """The largest `drops` [items, history] of each item that exceed its `noise`, at most `limit`; ties by place."""
     found = Citations.none(len(drops), limit)
     left, rows = drops.copy(), np.arange(len(drops))
     for column in range(min(limit, drops.shape[1])):

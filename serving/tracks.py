@@ -72,8 +72,8 @@ def track_routes(library: Library, trending: Trending) -> list[HTTPRouteHandler]
     ) -> Response[ChartAnswer]:
         """Everywhere or in one country; a day without a chart has no entries.
 
-        Without `day` it is that of the newest full day, and says which: a day with less than a tenth of the usual plays,
-        as one that has only begun, is left out.
+        Without `day` it is that of the newest full day, and says which: a day with less than a tenth of the usual
+        plays, as one that has only begun, is left out.
         """
         return tagged(request, library.chart(day, country, limit))
 

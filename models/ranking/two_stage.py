@@ -27,19 +27,16 @@ from models.base import (
     Ranked,
     Scores,
     Taste,
-    cited,
     ranked,
 )
 from models.files import read_json, write_json
 from models.ranking.candidates import SOURCES, Candidates, Depth, candidates
+from models.ranking.citing import Removed, Scored, cite, own_of_session, says_nothing
 from models.ranking.corpus import Corpus
-from models.ranking.evidence import Evidence, session_of
-from models.ranking.features import ALS_COLUMN, NAMES, features, features_less
+from models.ranking.evidence import Evidence
+from models.ranking.features import ALS_COLUMN, NAMES, features
 from models.ranking.forest import Forest
-from models.ranking.sparse import among
 
-NOISE = 1e-6  # a drop below this share of the largest score is rounding, and is not cited
-OWN_AT_MOST, LIKED_AT_MOST = 12, 3  # plays whose removal is computed, beside the current one
 _OF_SHOWN = "forest_of_shown.txt"
 _AT_ONCE, _THREADS = 64, 2  # tastes whose candidates are ranked together, and the threads for that
 _NOTHING = np.empty(0, np.int64)
@@ -77,32 +74,10 @@ class TwoStageConfig:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Tracks with the rows that the forest read [items, columns] and their scores."""
-
-    items: Positions
-    rows: Scores
-    scores: Floats
-
-    def __getitem__(self, chosen: Positions) -> Scored:
-        """Those at these places."""
-        return Scored(self.items[chosen], self.rows[chosen], self.scores[chosen])
-
-
-@dataclass(frozen=True)
 class Proposed(Scored):
     """Candidates, best first, and the source that proposed each, one of `SOURCES`."""
 
     sources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Removed:
-    """What is said without one play, which goes by `place`; asked about for the items at the places `of`."""
-
-    place: int
-    less: Evidence
-    of: Positions
 
 
 @dataclass(frozen=True)
@@ -142,7 +117,7 @@ class TwoStage(Model):
         return Evidence.read(self.corpus, tastes, like)
 
     def recommend(self, taste: Taste, k: int, exclude: Positions | None = None) -> Ranked:
-        if _says_nothing(taste):
+        if says_nothing(taste):
             return Ranked(_NOTHING, np.empty(0, np.float32))
         found, rows = self._candidates(taste, exclude)
         return ranked(found.items, self.scores_of(rows), k)
@@ -163,7 +138,7 @@ class TwoStage(Model):
         return Scored(items, rows, self.scores_of(rows))
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
-        if _says_nothing(taste):
+        if says_nothing(taste):
             return np.zeros(len(items))
         (evidence,) = self.read(taste)
         return self.scored(evidence, items).scores
@@ -172,8 +147,10 @@ class TwoStage(Model):
         if not len(items) or not len(taste.tracks):
             return Citations.none(len(items), limit)
         (evidence,) = self.read(taste)
-        removals = self.removals(evidence, self.suspects(taste, items, plays), plays)
-        return self.cite(evidence, self.scored(evidence, items), removals, limit)
+        suspects = own_of_session(taste, items, plays)
+        current = np.flatnonzero((taste.tracks == (NOBODY if taste.current is None else taste.current)) & (plays > 0))
+        suspects = [*((place, np.arange(len(items))) for place in current.tolist()), *suspects]
+        return self.cite(evidence, self.scored(evidence, items), plays, self.removals(evidence, suspects, plays), limit)
 
     def removals(self, evidence: Evidence, suspects: Sequence[tuple[int, Positions]], plays: Floats) -> list[Removed]:
         """What is left of a taste without the latest play of each of these places."""
@@ -181,41 +158,11 @@ class TwoStage(Model):
         left = self.read(*tastes, like=evidence)
         return [Removed(place, less, of) for (place, of), less in zip(suspects, left, strict=True)]
 
-    def suspects(self, taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
-        """Places in the taste whose latest play may speak for items, and the places of those items.
-
-        They are the current track and what ALS goes by most outside the session, which may speak for any; and the
-        items' own plays, each of which is asked about for its item alone.
-        """
-        current = np.flatnonzero(taste.tracks == (NOBODY if taste.current is None else taste.current)).tolist()
-        liked = self.corpus.als.explain(taste, items, plays, 1).places[:, 0]
-        liked = liked[liked != NOBODY]
-        each, times = np.unique(liked[~among(taste.tracks[liked], np.sort(session_of(taste)))], return_counts=True)
-        shared = list(dict.fromkeys([*current, *each[np.lexsort((each, -times))][:LIKED_AT_MOST].tolist()]))
-        in_list = {int(track): at for at, track in enumerate(items)}
-        own = [place for place in np.flatnonzero(among(taste.tracks, np.sort(items))).tolist() if place not in shared]
-        own.sort(key=lambda place: in_list[int(taste.tracks[place])])
-        asked = [(place, np.arange(len(items))) for place in shared]
-        asked += [(place, np.array([in_list[int(taste.tracks[place])]])) for place in own[:OWN_AT_MOST]]
-        return [(place, chosen) for place, chosen in asked if plays[place] > 0]
-
-    def cite(self, evidence: Evidence, shown: Scored, removals: Sequence[Removed], limit: int = 3) -> Citations:
-        """Each removal is computed from nothing, and cited where it lowers the score; places are the removals' own."""
-        if not removals or not len(shown.items):
-            return Citations.none(len(shown.items), limit)
-        rows = [
-            features_less(self.corpus, evidence, shown.rows[removed.of], removed.less, shown.items[removed.of])
-            for removed in removals
-        ]
-        ends = np.cumsum([len(removed.of) for removed in removals])
-        drops = np.full((len(shown.items), len(removals)), -np.inf)
-        for column, (removed, left) in enumerate(
-            zip(removals, np.split(self.scores_of(np.concatenate(rows)), ends[:-1]), strict=True)
-        ):
-            drops[removed.of, column] = shown.scores[removed.of] - (0.0 if _says_nothing(removed.less.taste) else left)
-        found = cited(drops, limit, NOISE * float(np.abs(shown.scores).max()))
-        places = np.array([removed.place for removed in removals], np.int64)
-        return Citations(np.where(found.places >= 0, places[found.places], NOBODY), found.drops)
+    def cite(
+        self, evidence: Evidence, shown: Scored, plays: Floats, removals: Sequence[Removed], limit: int = 3
+    ) -> Citations:
+        """Whatever lowers a score of these `removals`, or of the plays before the session."""
+        return cite(self.corpus, evidence, shown, plays, removals, self.scores_of, limit)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -244,7 +191,7 @@ class TwoStage(Model):
 
     def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
         lists = np.full((len(tastes), k), NOBODY, np.int64)
-        asked = [row for row, taste in enumerate(tastes) if not _says_nothing(taste)]
+        asked = [row for row, taste in enumerate(tastes) if not says_nothing(taste)]
         for start in range(0, len(asked), _AT_ONCE):
             part = asked[start : start + _AT_ONCE]
             found = [self._candidates(tastes[row], tastes[row].tracks if new_only else None) for row in part]
@@ -264,7 +211,3 @@ class TwoStage(Model):
     def scores_of(self, rows: Scores, threads: int = 1) -> Floats:
         """What these rows [tracks, columns] of `features` score."""
         return self.forest.scores(rows, threads) + self.config.smoothing * rows[:, ALS_COLUMN]
-
-
-def _says_nothing(taste: Taste) -> bool:
-    return not len(taste.tracks) and not len(taste.recent.tracks) and taste.current is None

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from models.base import Positions, cited_places
+from models.ranking.citing import Removed, Scored, own_of_session
 from models.ranking.evidence import Evidence
-from models.ranking.two_stage import Removed, Scored, TwoStage
+from models.ranking.two_stage import TwoStage
 from serving.service.asking import Asked
 from serving.service.published import Snapshot
 from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Picks, Shelf
@@ -45,15 +46,11 @@ def _cites(
 ) -> tuple[tuple[int, ...], ...]:
     """Plays whose removal, computed again, lowers the item's score. Without the current one the last but one is."""
     known = asked.known
-    suspects = [
-        (place, of)
-        for place, of in model.suspects(known.taste, shown.items, known.plays)
-        if place != known.current_place and known.taste.tracks[place] != known.taste.current
-    ]
-    removals = model.removals(evidence, suspects, known.plays)
+    own = own_of_session(known.taste, shown.items, known.plays)
+    removals = model.removals(evidence, own, known.plays)
     if known.taste.current is not None:
         removals.insert(0, Removed(CURRENT, before_current, np.arange(len(shown.items))))
-    found = model.cite(evidence, shown, removals, CITED)
+    found = model.cite(evidence, shown, known.plays, removals, CITED)
     return cited_places(found.places)
 
 

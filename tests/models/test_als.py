@@ -197,7 +197,7 @@ def test_where_no_removal_lowers_the_score_nothing_is_cited() -> None:
     assert cited.places[:, 0].tolist() == [0, -1, -1]  # the second is unrelated, the third is its opposite
 
 
-def test_a_long_history_is_explained_by_what_contributes_most() -> None:
+def test_a_long_history_is_explained_in_full() -> None:
     random = np.random.default_rng(3)
     model = AlsModel.from_vectors(random.standard_normal((900, 6)).astype(np.float32), AlsConfig(6, 1.0, 5.0))
     taste = Taste(np.arange(700), random.gamma(1.0, 1.0, 700) + 0.1)

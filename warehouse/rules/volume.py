@@ -1,4 +1,4 @@
-"""How much is played on a day, beside the days before it: what is far less is a day that is broken or has only begun."""
+"""How much is played on a day, beside the days before it: far less, and the day is broken or has only begun."""
 
 from __future__ import annotations
 

@@ -106,6 +106,19 @@ def test_every_cited_play_lowers_the_score_when_taken_back(
     assert_citations_hold(model, taste, items, plays, found.places, found.drops)
 
 
+@pytest.mark.parametrize("listener", [0, 7, 19])
+def test_what_a_track_cites_does_not_depend_on_what_is_shown_beside_it(
+    model: TwoStage, history: Interactions, listener: int
+) -> None:
+    taste = taste_of(history, listener)
+    plays = np.ones(len(taste.tracks))
+    whole = model.explain(taste, np.arange(TRACKS), plays)
+    assert (whole.places >= 0).any(axis=1).sum() > TRACKS // 2
+    for some in (np.arange(5), np.arange(0, TRACKS, 7), *np.arange(TRACKS)[:, None]):
+        found = model.explain(taste, some, plays)
+        assert found.places.tolist() == whole.places[some].tolist()
+
+
 @pytest.mark.parametrize("listener", [2, 11])
 def test_rows_less_a_play_are_the_rows_of_the_taste_without_it(
     model: TwoStage, history: Interactions, listener: int
