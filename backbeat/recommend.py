@@ -118,9 +118,9 @@ def checked_id(text: str, what: str) -> str:
 
 
 def _print(title: str, items: Sequence[Item], ids: bool) -> None:
-    columns = ["", "track", "artist", "score", "from", "why", *(["id"] if ids else [])]
+    columns = ["", "track", "artist", "from", "why", *(["id"] if ids else [])]
     rows = [
-        (item.slot + 1, item.title or item.track_id, item.artist, item.score, item.source, item.reason, item.track_id)
+        (item.slot + 1, item.title or item.track_id, item.artist, item.source, item.reason, item.track_id)
         for item in items
     ]
     console().print(table(title, columns, [row[: len(columns)] for row in rows]))

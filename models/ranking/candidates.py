@@ -71,7 +71,7 @@ def candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positio
     ]
     if not among(evidence.heard, barred).all():
         proposals.append(_of_named(evidence.own, _OF_OWN, depth.of_own, barred))
-    if len(evidence.taste.tracks):
+    if evidence.vector.any():
         proposals.append(_in_order(ALS, corpus.als.index.best(evidence.vector, depth.als, barred).items))
     tracks, sources, ranks = (np.concatenate(parts) for parts in zip(*proposals, strict=True))
     keys = (tracks << _RANK_BITS | ranks) << _SOURCE_BITS | sources

@@ -177,6 +177,11 @@ class Evidence:
             for taste, one in zip(tastes, plays, strict=True)
         ]
 
+    @property
+    def speaks(self) -> bool:
+        """Whether ALS or the session names anything: not where nobody who taught the model played these tracks."""
+        return bool(self.vector.any() or self.session.named.totals[: Said.TIMES].any())
+
     @cached_property
     def heard(self) -> Positions:
         """Every track of the taste and of its plays, ascending."""

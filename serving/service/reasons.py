@@ -17,6 +17,7 @@ from serving.answers import Cite
 from serving.service.listening import TrackHistory, Weighed
 from serving.service.published import EPOCH, Snapshot
 from serving.service.shelves import CURRENT, Picks
+from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.taste import TrackCard
 
 _MONTHS = [
@@ -52,7 +53,7 @@ class Storyteller:
         """Why this track, by the model that brought it, the score that it gave, and the places that it cites."""
         if source == Popularity.name:
             fits = "it ranks here by what you play" if cites else "no play of yours brought it"
-            return f"Played by many right now; {fits}."
+            return f"Among what is played most here lately; {fits}."
         if source == Repeat.name:
             return self._repeated(track_id)
         if source == AlsModel.name:
@@ -60,9 +61,9 @@ class Storyteller:
         if source == Transitions.name:
             return f"Often played after {self._current()}, which you played last."
         if source == SOURCES[SESSIONS]:
-            return f"Played by others in sessions like the one that you played {self._current()} in."
+            return f"Heard in sessions like your latest, with {self._current()} in it; your own of before count too."
         if source == SOURCES[NEAR]:
-            return f"Played by many who play what you played up to {self._current()}."
+            return f"Goes with what you played up to {self._current()}, by who plays what, you included."
         raise ValueError(f"a reason for the source {source!r}: there is no sentence for it")
 
     def cites(self, places: Sequence[int]) -> tuple[Cite, ...]:
@@ -81,12 +82,19 @@ class Storyteller:
             return "Close to your listening as a whole; no single play of yours stands out."
         if at not in self._becauses:
             name, history = self._name(self._track(at)), self.known.histories[at]
-            self._becauses[at] = f"Because you played {name}, {_how_often(history)}."
+            self._becauses[at] = f"Because you played {name}, {_how_often(history, self._all_known)}."
         return self._becauses[at]
 
     def _repeated(self, track_id: str) -> str:
         places = np.flatnonzero(self.known.taste.tracks == self.snapshot.position(track_id))
-        return f"You played it {_how_often(self.known.histories[places[0]])}." if len(places) else "You played it once."
+        if not len(places):
+            return "You played it once."
+        return f"You played it {_how_often(self.known.histories[places[0]], self._all_known)}."
+
+    @property
+    def _all_known(self) -> bool:
+        """Whether the taste holds every play that there was: a long one keeps the newest, and loses what faded."""
+        return len(self.known.listening.taste.entries) < TASTE_ENTRIES
 
     def _current(self) -> str:
         current = self.known.listening.taste.current
@@ -125,10 +133,11 @@ def tracks_told_of(snapshot: Snapshot, known: Weighed, picks: Picks) -> list[str
     return [*snapshot.ids(picks.items), *cited, *([current.track_id] if current else [])]
 
 
-def _how_often(history: TrackHistory) -> str:
-    """`12 times since May 2014`, or `once, on 3 May 2014`."""
+def _how_often(history: TrackHistory, all_known: bool) -> str:
+    """`12 times since May 2014`, or `once, on 3 May 2014`; where not all plays are known, that they are the latest."""
     day = EPOCH + timedelta(days=history.since_day)
     if history.plays == 1:
-        return f"once, on {day.day} {_MONTHS[day.month - 1]} {day.year}"
+        return f"{'once' if all_known else 'lately'}, on {day.day} {_MONTHS[day.month - 1]} {day.year}"
     times = "twice" if history.plays == 2 else f"{history.plays:,} times"
-    return f"{times} since {_MONTHS[day.month - 1]} {day.year}"
+    since = f"since {_MONTHS[day.month - 1]} {day.year}"
+    return f"{times} {since}" if all_known else f"at least {times} lately, counted {since}"

@@ -21,7 +21,7 @@ from serving.service.mixing import Mixed, mixed
 from serving.service.ports import Charts, Clock
 from serving.service.published import NO_MODEL, Published, Snapshot
 from serving.service.reasons import Storyteller, tracks_told_of
-from serving.service.shelves import Picks, Shelf, standing_in
+from serving.service.shelves import NOTHING, Picks, Shelf, standing_in
 from serving.service.trending import Trending
 from serving.service.two_stage_shelves import picked
 from serving.service.weekly import week_began, week_seed, weekly
@@ -29,14 +29,20 @@ from warehouse.events import Impression
 from warehouse.rules.quantity import DAY_MS
 from warehouse.tables import EVERYWHERE
 
+_OF_NEW = (Shelf.DISCOVER, Shelf.WEEKLY)  # shelves of what was never heard
 CHARTS_SOURCE, TRENDING_SOURCE = "charts", "trending"
 TRENDING_HOURS = 24
 _STANDS_IN = {
-    Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what many play.",
-    Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what many play.",
-    Shelf.WEEKLY: "Nothing that the model knows had been played when the week began, so this is what many play.",
-    Shelf.NEXT: "No current track that the model knows, so this is what many play.",
+    Shelf.DISCOVER: "Nothing that the model knows has been played yet, so this is what is played most.",
+    Shelf.ON_REPEAT: "Nothing that the model knows has been played yet, so this is what is played most.",
+    Shelf.WEEKLY: "Nothing that the model knows had been played when the week began, so this is what is played most.",
+    Shelf.NEXT: "No current track that the model knows, so this is what is played most.",
 }
+_ALL_PLAYED = (
+    "Everything that is known here you have played, turned down or excluded: import others' plays too, "
+    "or ask for on-repeat or next."
+)
+_NOTHING_LEFT = "Nothing is left to show here that you have not turned down or excluded."
 _NO_MIX_YET = "Too little has been played that the model knows to part it into mixes."
 _NO_MODEL_YET = "No model is published yet, so this is the newest chart."
 _NO_CHART_YET = "No model is published yet and no chart made, so this is what everybody played most in the last day."
@@ -283,12 +289,16 @@ def _certain(question: Question) -> Chances:
 
 
 def _picked(snapshot: Snapshot, asked: Asked, shelf: Shelf, of_week: Callable[[], Picks]) -> tuple[Picks, str | None]:
-    """The shelf's picks; where it has nothing to go by, what many play, and why."""
+    """The shelf's picks; where it has nothing to go by, what is played most, and why; why there is none."""
     picks = of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)
-    if len(picks.items) or not _has_nothing_to_go_by(asked.known, shelf):
-        return picks, None
-    heard = asked.known.touched if shelf in (Shelf.DISCOVER, Shelf.WEEKLY) else np.empty(0, np.int64)
-    return standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard))), _STANDS_IN.get(shelf)
+    reason = None
+    if not len(picks.items) and (picks is NOTHING or _has_nothing_to_go_by(asked.known, shelf)):
+        heard = asked.known.touched if shelf in _OF_NEW else np.empty(0, np.int64)
+        picks = standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard)))
+        reason = _STANDS_IN.get(shelf)
+    if len(picks.items) or len(asked.before):
+        return picks, reason
+    return picks, _ALL_PLAYED if shelf in _OF_NEW else _NOTHING_LEFT
 
 
 def _has_nothing_to_go_by(known: Weighed, shelf: Shelf) -> bool:

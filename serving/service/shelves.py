@@ -41,6 +41,7 @@ class Picks:
     propensities: Floats | None = None
 
 
+# Of a shelf that has nothing to go by, as against one that has shown all there is: what is played most stands in.
 NOTHING = Picks(np.empty(0, np.int64), np.empty(0, np.float64), (), ())
 
 
@@ -51,6 +52,8 @@ def discover(snapshot: Snapshot, asked: Asked) -> Picks:
         return NOTHING
     barred = np.union1d(asked.barred, asked.known.touched)
     vector = als.fold_in(taste)
+    if not vector.any():
+        return NOTHING
     found = als.index.best(vector, asked.pool, barred)
     items, scores, chances = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
     cites = cited_places(als.explain(taste, items, asked.known.plays, CITED).places)

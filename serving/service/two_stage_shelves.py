@@ -9,6 +9,7 @@ import numpy as np
 from models.base import Positions, cited_places
 from models.ranking.citing import Removed, Scored, own_of_session
 from models.ranking.evidence import Evidence
+from models.ranking.sparse import among
 from models.ranking.two_stage import TwoStage
 from serving.service.asking import Asked
 from serving.service.published import Snapshot
@@ -17,9 +18,8 @@ from serving.service.shelves import CITED, CURRENT, NOTHING, SHELVES, Picks, She
 
 def discover(model: TwoStage, asked: Asked) -> Picks:
     """The best of what the listener has never touched."""
-    if not len(asked.taste.tracks):
-        return NOTHING
-    return _picks(model.recommending, asked, np.union1d(asked.barred, asked.known.touched))
+    barred = np.union1d(asked.barred, asked.known.touched)
+    return _picks(model.recommending, asked, barred) if len(asked.taste.tracks) else NOTHING
 
 
 def upcoming(model: TwoStage, asked: Asked) -> Picks:
@@ -32,6 +32,8 @@ def upcoming(model: TwoStage, asked: Asked) -> Picks:
 
 def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
     evidence, before_current = model.read(asked.taste, asked.known.before_current)
+    if not evidence.speaks and among(evidence.heard, barred).all():
+        return NOTHING
     best = model.propose(evidence, asked.pool, barred)
     items, scores, chances = asked.chosen(best.items, best.scores)
     place_of = {item: place for place, item in enumerate(best.items.tolist())}

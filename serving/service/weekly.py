@@ -32,7 +32,7 @@ def week_seed(listener_id: str, monday: int) -> int:
 def weekly(snapshot: Snapshot, asked: Asked, seed: int, artists: Artists) -> Picks:
     """The week's list for a listener known as of its Monday."""
     als, taste = snapshot.artifact.als, asked.taste
-    if not len(taste.tracks):
+    if not als.fold_in(taste).any():
         return NOTHING
     pool = als.recommend(taste, POOL, np.union1d(asked.known.unwanted, asked.known.touched)).items
     scores = als.scores(taste, pool)

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import msgspec
 import pytest
 
+from models.als import AlsModel
+from models.artifact import Artifact
 from serving.service.cursors import PAGED_ITEMS
-from tests.serving.house import House, artifact, track
+from tests.serving.house import EACH, TRACKS, House, artifact, track
+from warehouse.rules.decay import TASTE_ENTRIES
 
 
 def ids(answer: Any) -> list[str]:
@@ -42,6 +46,48 @@ def test_a_reason_counts_the_plays_and_says_since_when(house: House) -> None:
     assert house.recommend("ada", limit=1)["items"][0]["reason"] == (
         "Because you played Song 3 by Band 2, 3 times since March 2025."
     )
+
+
+def test_a_reason_from_a_taste_that_lost_its_oldest_days_counts_at_least(house: House) -> None:
+    for days_ago in range(TASTE_ENTRIES // len(TRACKS)):
+        house.listen("ada", *TRACKS, days_ago=days_ago)
+    house.listen("ada", track(0, 0), days_ago=400)
+    reason = house.recommend("ada", "on-repeat", limit=1)["items"][0]["reason"]
+    assert reason == "You played it at least 50 times lately, counted since March 2026."
+
+
+@pytest.mark.parametrize("shelf", ["discover", "weekly-discovery"])
+def test_a_shelf_of_new_tracks_says_that_all_are_played(house: House, shelf: str) -> None:
+    house.listen("ada", *TRACKS, days_ago=10)
+    answer = house.recommend("ada", shelf, limit=5)
+    assert answer["items"] == []
+    assert answer["reason"].startswith("Everything that is known here you have played")
+
+
+@pytest.mark.parametrize("shelf", ["on-repeat", "next", "popular"])
+def test_a_shelf_that_has_shown_all_says_so(house: House, shelf: str) -> None:
+    house.listen("ada", track(0, 0))
+    answer = house.recommend("ada", shelf, exclude=",".join(TRACKS))
+    assert (answer["items"], answer["reason"]) == (
+        [],
+        "Nothing is left to show here that you have not turned down or excluded.",
+    )
+
+
+@pytest.mark.parametrize("shelf", ["discover", "weekly-discovery"])
+def test_for_tracks_that_nobody_taught_the_model_what_is_played_most_stands_in(house: House, shelf: str) -> None:
+    house.publish(untaught(artifact(seed=1)))
+    house.listen("ada", track(3, 0), track(3, 1), days_ago=10)
+    answer = house.recommend("ada", shelf, limit=5)
+    assert {(item["source"], item["score"]) for item in answer["items"]} == {("popularity", 0.0)}
+    assert "what is played most" in answer["reason"]
+
+
+def untaught(made: Artifact) -> Artifact:
+    """The tracks of the last genre are in the catalog, and were played by nobody when the model was fitted."""
+    vectors = made.als.vectors.copy()
+    vectors[3 * EACH :] = 0.0
+    return replace(made, als=AlsModel.from_vectors(vectors, made.als.config))
 
 
 def test_on_repeat_is_the_heaviest_of_ones_own_tracks_and_cites_the_latest_play_of_each(house: House) -> None:

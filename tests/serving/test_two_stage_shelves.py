@@ -63,6 +63,31 @@ def test_a_cited_play_taken_back_lowers_the_score_or_the_item_is_gone(ranked_hou
     assert checked
 
 
+@pytest.mark.parametrize("shelf", ["discover", "next"])
+def test_what_an_item_cites_does_not_depend_on_how_many_are_asked_for(ranked_house: House, shelf: str) -> None:
+    for days_ago in (9, 6, 3):
+        ranked_house.listen("ada", *(track(days_ago % 4, place) for place in range(3)), days_ago=days_ago)
+    ranked_house.listen("ada", track(2, 4), track(2, 5))
+    told = [
+        {
+            item["track_id"]: (item["reason"], item["cites"])
+            for item in ranked_house.recommend("ada", shelf, limit=limit)["items"]
+        }
+        for limit in (1, 2, 5, 12, 30)
+    ]
+    assert any(cites for _, cites in told[-1].values())
+    for some in told:
+        assert some == {name: told[-1][name] for name in some}
+
+
+def test_one_listener_alone_is_not_told_of_others(ranked_house: House) -> None:
+    ranked_house.listen("ada", track(2, 0), track(2, 1))
+    for shelf in ("discover", "next"):
+        for item in ranked_house.recommend("ada", shelf, limit=30)["items"]:
+            assert "others" not in item["reason"]
+            assert "many" not in item["reason"]
+
+
 def test_what_was_shown_is_logged_with_its_sources_and_propensities(ranked_house: House) -> None:
     ranked_house.listen("ada", track(1, 0), track(1, 1))
     answer = ranked_house.recommend("ada", "next", limit=5)
