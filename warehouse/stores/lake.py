@@ -18,7 +18,7 @@ from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, SchemaMismatchError, TableNotFoundError
 
 from warehouse.stores.home import Home
-from warehouse.stores.lake_files import LakeBroken, filesystem, opened, refuse_file
+from warehouse.stores.lake_files import LakeBroken, filesystem, opened, own_files, refuse_file
 from warehouse.tables import DAY, TABLES, Table
 
 if TYPE_CHECKING:  # an API that reads a chart carries neither
@@ -136,7 +136,7 @@ class Lake:
             delta = opened(self.location(table), version)
         except TableNotFoundError as error:
             raise NoSuchTable(f"reading {table.name}: nothing at {self.location(table)} yet") from error
-        return delta.to_pyarrow_dataset(schema=_nullable(table.schema))
+        return delta.to_pyarrow_dataset(schema=_nullable(table.schema), filesystem=own_files(self.location(table)))
 
     def append(
         self,

@@ -103,3 +103,14 @@ def filesystem(location: str) -> tuple[pyarrow.fs.FileSystem, str]:
         files, path = pyarrow.fs.FileSystem.from_uri(location)
         return files, path
     return pyarrow.fs.LocalFileSystem(), location
+
+
+def own_files(location: str) -> pyarrow.fs.FileSystem | None:
+    """Arrow's own files below a local location; None elsewhere, where deltalake's are read.
+
+    Those call Python from Arrow's threads: a query that needs a part of what is read ahead, as one with a LIMIT does,
+    would leave such a thread behind, and it aborts the process as Python ends.
+    """
+    if urlsplit(location).scheme:
+        return None
+    return pyarrow.fs.SubTreeFileSystem(location, pyarrow.fs.LocalFileSystem())
