@@ -25,7 +25,7 @@ UNAVAILABLE = (LakeLocked, LogUnavailable, RowsUnavailable, LedgerUnavailable)
 COMMANDS = {
     "doctor": (
         "backbeat.doctor:doctor",
-        "Look at everything that Backbeat needs; exit 1 when something needed is missing.",
+        "Look at everything that Backbeat needs; exit 1 when something needed is missing or damaged.",
     ),
     "config": (
         "backbeat.config:config",

@@ -19,8 +19,8 @@ from backbeat.output import CommandFailed, Flag, console, emit, table
 from backbeat.settings import SettingError, Settings
 from deploy.local import environment
 from deploy.local.servers import SERVERS
-from jobs.damage import mending
 from jobs.java import JarsMissing, JavaMissing, find_java, locked_jars, share_folder, sound
+from jobs.runbook import mending
 from models.base import ModelBroken
 from models.registry import NoSuchVersion, Registry
 from warehouse.stores.lake import Lake

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator
 
 from deltalake.exceptions import TableNotFoundError
 
 from jobs.run import FailsAgain
+from jobs.runbook import mending
 from warehouse.stores.lake import Lake
 from warehouse.stores.lake_files import DamagedFile, LakeBroken, damaged_files
 from warehouse.tables import DAY, TABLES, Table
@@ -38,16 +38,6 @@ def damage_behind(error: BaseException, lake: Lake, tables: Iterable[str]) -> Fi
     return next((FileDamaged(lake, table, file) for table in known for file in _damaged(lake, table)), None) or next(
         (FileDamaged(lake, table, file) for table, file in _named(text, lake)), None
     )
-
-
-def mending(lake: Lake, table: Table, files: Iterable[DamagedFile]) -> str:
-    """What brings those files of a table back. What is made of `raw.*` is made anew, `raw.*` itself is not."""
-    days = sorted({file.day for file in files if file.day})
-    if table.name.startswith("raw."):
-        return "restoring the file (docs/runbook.md#a-damaged-file)"
-    if days:
-        return f"backbeat run tables --reopen {days[0]}" + (f"..{days[-1]}" if days[1:] else "")
-    return f"rm -r {shlex.quote(lake.location(table))} && backbeat run"
 
 
 def _damaged(lake: Lake, table: Table) -> Iterator[DamagedFile]:

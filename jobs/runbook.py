@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable
 from pathlib import Path
+
+from warehouse.stores.lake import Lake
+from warehouse.stores.lake_files import DamagedFile
+from warehouse.tables import Table
 
 RUNBOOK = Path(__file__).resolve().parents[1] / "docs" / "runbook.md"
 
@@ -14,6 +20,16 @@ def advice(step: str, runbook: Path = RUNBOOK) -> str:
     entry = entries(runbook.read_text(encoding="utf-8")).get(step) if runbook.is_file() else None
     told = "The lake is damaged" if step == DAMAGE else f"{step} failed"
     return "\n".join([f"{told}, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
+
+
+def mending(lake: Lake, table: Table, files: Iterable[DamagedFile]) -> str:
+    """What brings those files of a table back. What is made of `raw.*` is made anew, `raw.*` itself is not."""
+    days = sorted({file.day for file in files if file.day})
+    if table.name.startswith("raw."):
+        return "restoring the file (docs/runbook.md#a-damaged-file)"
+    if days:
+        return f"backbeat run tables --reopen {days[0]}" + (f"..{days[-1]}" if days[1:] else "")
+    return f"rm -r {shlex.quote(lake.location(table))} && backbeat run"
 
 
 def entries(text: str) -> dict[str, list[str]]:

@@ -47,6 +47,24 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
     return json.loads(printed)
 
 
+def test_a_file_may_name_its_columns_as_imports_do(
+    plays: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.csv.write_csv(plays.rename_columns(["listener_id", "track_id", "started_ms"]), tmp_path / "plays.csv")
+    assert answer(capsys, "--data", str(tmp_path / "plays.csv"))["listeners"] == 40
+
+
+def test_learners_by_name_want_a_split_that_measures_them(
+    plays: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa.csv.write_csv(plays, tmp_path / "plays.csv")
+    for data, told in ((["--data", str(tmp_path / "plays.csv")], "add --split next (or new, or all)"), ([], "--data")):
+        with pytest.raises(SystemExit) as ended:
+            main(["evaluate", "--models", "popularity", *data])
+        assert ended.value.code == 2
+        assert told in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize("split", ["last-session", "time"])
 def test_any_file_of_plays_is_measured(
     split: str, plays: pa.Table, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -178,7 +178,7 @@ def test_the_feedback_report_tells_each_week(capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "No such file"),
+        (None, "docs/experiments.md says how to describe one"),
         ("{", "wanted {"),
         ('{"name": "x", "arms": [{"name": "a", "share_bp": 5000}]}', "two arms or more"),
     ],

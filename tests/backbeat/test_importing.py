@@ -49,7 +49,7 @@ def test_json_is_one_document_on_one_line_alone_on_standard_output(
 def test_the_text_ends_by_saying_which_days_were_reopened(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["import", str(plays), *MAPPED])
     lines = capsys.readouterr().out.splitlines()
-    assert "3 rows: 2 added, 0 known before, 0 ignored, 1 quarantined" in lines[-2]
+    assert "3 rows: 2 added, 0 known before, 0 ignored, 1 quarantined" in lines[-3]
     assert lines[-1] == "reopened 1 day, 2024-01-01 to 2024-01-01: `backbeat run` recomputes them"
 
 
@@ -112,3 +112,27 @@ def test_a_column_whose_name_has_a_colon_can_be_mapped(plays: Path, capsys: pyte
 def test_a_path_may_follow_a_mapping(plays: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["import", *MAPPED, str(plays), "--json"])
     assert json.loads(capsys.readouterr().out)["added"] == 2
+
+
+def test_rows_that_were_set_aside_are_told_with_the_query_that_shows_why(
+    plays: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["import", str(plays), *MAPPED])
+    query = "SELECT file, line, reason FROM raw.quarantine"
+    assert f'backbeat sql --query "{query}"' in capsys.readouterr().out
+    main(["sql", "--query", query])
+    assert "plays.csv" in capsys.readouterr().out
+    plays.write_text("\n".join(PLAYS.splitlines()[:-1]))
+    main(["import", str(plays), *MAPPED])
+    assert "raw.quarantine" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ['[{"ts": "2024-01-01T00:0', '[{"ts": "2024-01-01T00:00:00Z", "ms_played": 1'])
+def test_an_export_that_was_cut_off_is_called_so(plays: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    export = plays.with_name("Streaming_History_Audio_2024.json")
+    export.write_text(text)
+    with pytest.raises(SystemExit):
+        main(["import", str(export), "--listener", "me"])
+    err = capsys.readouterr().err
+    assert "that was cut off" in err
+    assert "listenbrainz" not in err

@@ -70,3 +70,18 @@ def test_a_warehouse_that_is_none_is_bad_usage(
         main(["sql", "plays_per_day"])
     assert ended.value.code == 2
     assert "bigquery://PROJECT/DATASET" in capsys.readouterr().err
+
+
+def test_times_are_told_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["sql", "--query", "SELECT 1775088199926 AS started_ms, 1234567 AS plays FROM core.plays LIMIT 1"])
+    out = capsys.readouterr().out
+    assert "1775088199926" in out
+    assert "1,234,567" in out
+
+
+def test_an_unknown_column_is_told_once_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["sql", "--query", "SELECT listener FROM core.plays"])
+    err = capsys.readouterr().err
+    assert err.count('"listener"') == 1
+    assert "core.plays has play_id, listener_id, track_id," in err
