@@ -180,7 +180,8 @@ def _damage(stored: Lake, table: Table) -> Finding | None:
         return None
     first, others = damaged[0], len(damaged) - 1
     told = f"{first.path}: {first.found}" + (f"; and {others:,} other files of it" if others else "")
-    return Finding(table.name, Verdict.BROKEN, told, mending(stored, table, damaged))
+    days = [file.day for file in damaged if file.day]
+    return Finding(table.name, Verdict.BROKEN, told, mending(table.name, stored.location(table), days))
 
 
 def model(settings: Settings) -> Finding:

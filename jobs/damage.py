@@ -22,7 +22,7 @@ class FileDamaged(FailsAgain):
     """A file of a table is not as it was written; names both, and what mends it."""
 
     def __init__(self, lake: Lake, table: Table, file: DamagedFile) -> None:
-        mend = mending(lake, table, [file])
+        mend = mending(table.name, lake.location(table), [file.day] if file.day else [])
         super().__init__(f"{table.name} has a damaged file, {file.path}: {file.found}; mend with: {mend}")
 
 

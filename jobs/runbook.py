@@ -6,10 +6,6 @@ import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
-from warehouse.stores.lake import Lake
-from warehouse.stores.lake_files import DamagedFile
-from warehouse.tables import Table
-
 RUNBOOK = Path(__file__).resolve().parents[1] / "docs" / "runbook.md"
 
 DAMAGE = "a-damaged-file"  # an entry that is no step's
@@ -22,14 +18,17 @@ def advice(step: str, runbook: Path = RUNBOOK) -> str:
     return "\n".join([f"{told}, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
 
 
-def mending(lake: Lake, table: Table, files: Iterable[DamagedFile]) -> str:
-    """What brings those files of a table back. What is made of `raw.*` is made anew, `raw.*` itself is not."""
-    days = sorted({file.day for file in files if file.day})
-    if table.name.startswith("raw."):
+def mending(table: str, location: str, days: Iterable[str]) -> str:
+    """What brings back damaged files of a table there, of those days where it has any.
+
+    What is made of `raw.*` is made anew, `raw.*` itself is not.
+    """
+    listed = sorted(set(days))
+    if table.startswith("raw."):
         return "restoring the file (docs/runbook.md#a-damaged-file)"
-    if days:
-        return f"backbeat run tables --reopen {days[0]}" + (f"..{days[-1]}" if days[1:] else "")
-    return f"rm -r {shlex.quote(lake.location(table))} && backbeat run"
+    if listed:
+        return f"backbeat run tables --reopen {listed[0]}" + (f"..{listed[-1]}" if listed[1:] else "")
+    return f"rm -r {shlex.quote(location)} && backbeat run"
 
 
 def entries(text: str) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.plan import PLANS
-from jobs.runbook import DAMAGE, RUNBOOK, advice, entries
+from jobs.runbook import DAMAGE, RUNBOOK, advice, entries, mending
 
 STEPS = sorted({step.name for plan in PLANS.values() for step in plan.steps})
 
@@ -32,6 +32,12 @@ def test_advice_names_the_entry_and_tells_each_point_on_a_line(tmp_path: Path) -
         "  Means: it is broken.",
         "  Mend: mend it.",
     ]
+
+
+def test_what_mends_a_table_is_by_what_it_is_made_of() -> None:
+    assert mending("core.plays", "/x", ["2026-06-30", "2026-06-01"]).endswith("--reopen 2026-06-01..2026-06-30")
+    assert mending("core.catalog", "/a lake", []) == "rm -r '/a lake' && backbeat run"
+    assert mending("raw.plays", "/x", ["2026-06-30"]).startswith("restoring the file")
 
 
 def test_a_step_without_an_entry_is_said_to_have_none(tmp_path: Path) -> None:
