@@ -61,7 +61,7 @@ class Storyteller:
         if source == Transitions.name:
             return f"Often played after {self._current()}, which you played last."
         if source == SOURCES[SESSIONS]:
-            return f"Heard in sessions like your latest, with {self._current()} in it; your own of before count too."
+            return f"Heard in sessions like your latest, with {self._current()} in it, your own earlier ones included."
         if source == SOURCES[NEAR]:
             return f"Goes with what you played up to {self._current()}, by who plays what, you included."
         raise ValueError(f"a reason for the source {source!r}: there is no sentence for it")
