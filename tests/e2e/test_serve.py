@@ -62,6 +62,7 @@ def served(
         said = process.stderr.read()
         process.stderr.close()
     assert f"http://127.0.0.1:{port}/docs" in said
+    assert kill or "Backbeat has stopped" in said
     assert "Traceback" not in said
 
 
