@@ -84,7 +84,8 @@ def array_records(path: Path, name: str) -> Iterator[tuple[int, bytes]]:
         try:
             elements = _elements_by_laxer_rules(content.decode())
         except (ValueError, RecursionError):
-            found = "a file that was cut off" if CUT_OFF in str(error) else f"broken JSON ({error})"
+            cut = CUT_OFF in str(error) and not content.rstrip().endswith(b"]")
+            found = "a file that was cut off" if cut else f"broken JSON ({error})"
             raise ImportRefused(f"reading {name}: found {found}; wanted one whole array") from error
     return ((number, bytes(element)) for number, element in enumerate(elements, 1))
 

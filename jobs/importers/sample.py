@@ -35,10 +35,11 @@ class Sample:
     @cached_property
     def cut_off(self) -> bool:
         """Whether it is a JSON array that ends before it is over."""
-        if len(self.head) >= HEAD_BYTES or not self.text.lstrip().startswith("["):
+        text = self.text.strip()
+        if len(self.head) >= HEAD_BYTES or not text.startswith("[") or text.endswith("]"):
             return False
         try:
-            msgspec.json.decode(self.text.strip())
+            msgspec.json.decode(text)
         except msgspec.DecodeError as error:
             return CUT_OFF in str(error)
         return False

@@ -82,7 +82,7 @@ def test_state_that_is_no_state_is_not_well(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "rows.db").mkdir()
     (tmp_path / "log.db").write_bytes(b"no database" * 100)
     found = {finding.check: finding for finding in examine()}
-    assert {found[name].verdict for name in ("lake", "model", "rows", "log")} == {Verdict.MISSING}
+    assert {found[name].verdict for name in ("lake", "model", "rows", "log")} == {Verdict.BROKEN}
     assert f"found {tmp_path / 'lake'} to be a file" in found["lake"].found
     assert "is a file; wanted a folder" in found["model"].found
     assert "is no file; wanted one of SQLite" in found["rows"].found

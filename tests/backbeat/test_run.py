@@ -137,9 +137,18 @@ def test_on_an_empty_lake_a_run_would_fail_again(run: Run) -> None:
     assert run("train", "--detailed-exit")[0] == 3
 
 
-def test_a_failure_that_may_pass_ends_in_1_however_detailed_its_exit(run: Run, lake: Lake) -> None:
-    hide_erasures(lake)
+def test_a_failure_that_may_pass_ends_in_1_however_detailed_its_exit(run: Run, home: Home) -> None:
+    home.log.mkdir()
     assert run("upkeep", "--detailed-exit")[0] == 1
+
+
+def test_a_damaged_file_ends_in_3_where_exits_are_detailed_and_in_the_part_on_damage(run: Run, lake: Lake) -> None:
+    hide_erasures(lake)
+    code, _, err = run("upkeep", "--detailed-exit")
+    assert code == 3
+    assert "step expire: raw.erasures has a damaged file" in err
+    assert "docs/runbook.md#a-damaged-file" in err
+    assert "backbeat run upkeep --resume" in err
 
 
 def test_a_run_prints_one_document_alone_on_standard_output(run: Run, lake: Lake) -> None:
@@ -165,8 +174,8 @@ def test_one_step_alone_may_run(run: Run, lake: Lake) -> None:
     assert lake.exists(RAW_PLAYS)
 
 
-def test_a_failure_ends_in_the_runbooks_line_and_how_to_go_on(run: Run, lake: Lake) -> None:
-    hide_erasures(lake)
+def test_a_failure_ends_in_the_runbooks_line_and_how_to_go_on(run: Run, home: Home) -> None:
+    home.log.mkdir()
     code, out, err = run("upkeep", "--json")
     assert (code, out) == (1, "")
     assert "step expire:" in err

@@ -55,5 +55,5 @@ def test_the_experiment_is_the_file_that_is_set_or_the_one_in_the_home(tmp_path:
     other = running_experiment(settings(tmp_path, BACKBEAT_EXPERIMENT=str(tmp_path / "other.json")))
     assert other is not None
     assert other.name == "other"
-    with pytest.raises(CommandFailed, match="No such file"):
+    with pytest.raises(CommandFailed, match="there is no experiment at"):
         running_experiment(settings(tmp_path, BACKBEAT_EXPERIMENT=str(tmp_path / "none.json")))

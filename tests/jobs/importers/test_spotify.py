@@ -160,7 +160,7 @@ def test_an_element_that_is_no_record_is_quarantined(bring: Importing) -> None:
 @pytest.mark.parametrize("broken", ["", "]]", ",{]"], ids=["cut", "twice", "torn"])
 def test_a_broken_array_is_refused_whole(bring: Importing, broken: Any) -> None:
     file = bring.write("Streaming_History_Audio_0.json", f"[{json.dumps(extended())}{broken}")
-    with pytest.raises(ImportRefused, match=r"found broken JSON .*; wanted one whole array"):
+    with pytest.raises(ImportRefused, match=r"found (broken JSON .*|a file that was cut off); wanted one whole array"):
         bring(file, listener="me")
     assert bring.versions() == [None, None, None]
 
