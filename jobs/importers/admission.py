@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -47,37 +47,44 @@ def admitted(told: ImportedRows, now_ms: int, listener: str | None = None) -> Ad
     `listener` is whose the whole file is, where that is known.
     """
     rows, of_tracks = _completed(told.rows), told.about is About.TRACKS
-    quarantined = [row._replace(listener_id=None if of_tracks else listener) for row in told.unreadable]
-    against = reasons(rows, _OF_TRACKS if of_tracks else _OF_PLAYS, now_ms, told.faults)
-    if against is not None:
-        lines = rows["line"].to_pylist()
-        listeners = without(rows["listener_id"], no_id(rows["listener_id"])).to_pylist()
-        quarantined += [
-            Unreadable(lines[i], reason, told.content(i), listeners[i])
-            for i, reason in enumerate(against)
-            if reason is not None
-        ]
-        rows = rows.filter(pa.array([reason is None for reason in against], pa.bool_()))
-    return Admitted(rows if of_tracks else _identified(rows), [cut(row) for row in quarantined])
+    unreadable = [_cut(row._replace(listener_id=None if of_tracks else listener)) for row in told.unreadable]
+    found = checked(rows, _OF_TRACKS if of_tracks else _OF_PLAYS, told, now_ms)
+    return Admitted(found.rows if of_tracks else _identified(found.rows), unreadable + found.quarantined)
 
 
-_OF_TRACKS = (
-    *(Check(name, not_utf8, UTF8) for name in ("artist", "title", "source_track_id")),
+def checked(rows: pa.Table, checks: Sequence[Check], told: ImportedRows, now_ms: int) -> Admitted:
+    """Of those rows of `told`, the ones against which nothing is, and the others with the first reason against each."""
+    against = reasons(rows, checks, now_ms, told.faults)
+    if against is None:
+        return Admitted(rows, [])
+    listener = rows["listener_id"]
+    lines, listeners = rows["line"].to_pylist(), without(listener, no_id(listener)).to_pylist()
+    refused = [
+        _cut(Unreadable(lines[i], reason, told.content(i), listeners[i]))
+        for i, reason in enumerate(against)
+        if reason is not None
+    ]
+    return Admitted(rows.filter(pa.array([reason is None for reason in against], pa.bool_())), refused)
+
+
+_TEXTS = tuple(Check(name, not_utf8, UTF8) for name in ("artist", "title", "source_track_id"))
+_TRACK = (
     Check("source_track_id", missing, "an id of the track, or its artist and title"),
     Check("source_track_id", no_id, ID),
-    Check("track_ms", no_length, LENGTH),
 )
+_TRACK_LENGTH = Check("track_ms", no_length, LENGTH)
+_OF_TRACKS = (*_TEXTS, *_TRACK, _TRACK_LENGTH)
 _OF_PLAYS = (
-    *_OF_TRACKS[:3],
+    *_TEXTS,
     Check("listener_id", not_utf8, UTF8),
     *of_moment("started_ms"),
-    *_OF_TRACKS[3:5],
+    *_TRACK,
     Check("listener_id", missing, "an id of the listener"),
     Check("listener_id", no_id, ID),
     Check("play_id", no_id, ID),
     Check("source", no_label, LABEL),
     Check("played_ms", no_length, LENGTH),
-    *_OF_TRACKS[5:],
+    _TRACK_LENGTH,
 )
 
 
@@ -147,7 +154,7 @@ def _identified(rows: pa.Table) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index("play_id"), "play_id", pa.array(ids, pa.string()))
 
 
-def cut(row: Unreadable) -> Unreadable:
+def _cut(row: Unreadable) -> Unreadable:
     """Short enough for the quarantine, and text that any reader takes."""
     content = row.content[:MAX_CONTENT_CHARS].encode(errors="replace").decode()
     return row._replace(content=content, reason=row.reason[:MAX_CONTENT_CHARS])

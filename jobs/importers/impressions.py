@@ -8,11 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.importers.admission import Admitted, cut
-from jobs.importers.checks import Check, no_id, of_ids, of_labels, of_moment, reasons, without
+from jobs.importers.admission import Admitted, checked
+from jobs.importers.checks import Check, of_ids, of_labels, of_moment
 from jobs.importers.columnar import Slab, parquet_slabs
 from jobs.importers.sample import Reading, Sample, Source
-from jobs.importers.told import About, ImportedRows, ImportRefused, Unreadable
+from jobs.importers.told import About, ImportedRows, ImportRefused
 from jobs.importers.typed import NotAColumn, text
 from warehouse.tables import DAY, RAW_IMPRESSIONS
 
@@ -67,14 +67,4 @@ def _cast(column: pa.Array, field: pa.Field, reading: Reading) -> pa.Array:
 
 def admitted_slots(told: ImportedRows, now_ms: int) -> Admitted:
     """Rows that can be slots of an answer, and the others with the reason against each."""
-    against = reasons(told.rows, _CHECKS, now_ms)
-    if against is None:
-        return Admitted(told.rows, [])
-    listener = told.rows["listener_id"]
-    lines, listeners = told.rows["line"].to_pylist(), without(listener, no_id(listener)).to_pylist()
-    refused = [
-        cut(Unreadable(lines[i], reason, told.content(i), listeners[i]))
-        for i, reason in enumerate(against)
-        if reason is not None
-    ]
-    return Admitted(told.rows.filter(pa.array([reason is None for reason in against], pa.bool_())), refused)
+    return checked(told.rows, _CHECKS, told, now_ms)
