@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclopts import App
 
-from backbeat.output import BadUsage, Flag, console, emit, notice, table
+from backbeat.output import Flag, console, emit, notice, refuse_beyond, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_log
 from warehouse.stores.deadletters import DeadLetter, dead_letters
@@ -30,8 +30,7 @@ def list_letters(*, all: Flag = False, limit: int = 100, json: Flag = False) -> 
         limit: How many, the newest of them.
         json: One JSON document on one line.
     """
-    if not 1 <= limit <= MOST:
-        raise BadUsage(f"--limit is {limit}; wanted 1 to {MOST:,}")
+    refuse_beyond("--limit", limit, MOST)
     letters = dead_letters(open_lake(Settings.from_environment()), replayed=all, limit=limit)
     if json:
         emit({"dead_letters": [_told(letter, letter.reason) for letter in letters]})

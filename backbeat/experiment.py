@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice
 from backbeat.policy_file import policy_of
 from backbeat.running_experiment import experiment_file, experiment_of
 from backbeat.settings import Settings
-from backbeat.wiring import open_lake
+from backbeat.wiring import read_lake
 from models.base import Positions
 from models.experiments import feedback as loop
 from models.experiments import off_policy as ope
@@ -26,12 +25,10 @@ from models.experiments.assignment import Experiment, assigned, assigned_all
 from models.experiments.study import Choices, Comparison, arm_numbers, checked_sizes, compared, estimates
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.experiments import around_exposure, exposures, provenance, rounds
-from warehouse.stores.lake import Lake, NoSuchTable
 
 app = App(name="experiment", help="Experiments: who is in which arm, and what that says.")
 _EPOCH = date(1970, 1, 1)
 SEED = 11  # of bootstraps
-Read = TypeVar("Read")
 
 
 @app.command
@@ -72,7 +69,9 @@ def check(
         json: One JSON document on one line.
     """
     asked = _experiment(experiment)
-    shown = _read(lambda lake: exposures(lake, None if by_hash else asked.name, shelf, since))
+    shown = read_lake(
+        Settings.from_environment(), lambda lake: exposures(lake, None if by_hash else asked.name, shelf, since)
+    )
     days = shown["shown_ms"].to_numpy() // DAY_MS
     try:
         found = checked_sizes(asked, _arms(asked, shown, by_hash), days)
@@ -119,7 +118,10 @@ def compare(
         raise BadUsage(f"--days {days}; wanted 1 or more")
     asked = _experiment(experiment)
     logged = None if by_hash else asked.name
-    seen = _read(lambda lake: around_exposure(lake, exposures(lake, logged, shelf, since), metric, days))
+    seen = read_lake(
+        Settings.from_environment(),
+        lambda lake: around_exposure(lake, exposures(lake, logged, shelf, since), metric, days),
+    )
     value, before = seen["value"].to_numpy(), seen["before"].to_numpy() if adjust else None
     try:
         found = compared(asked, _arms(asked, seen, by_hash), _day_numbers(seen["day"]), value, before, planned)
@@ -177,7 +179,7 @@ def off_policy(
         json: One JSON document on one line.
     """
     chances = policy_of(policy)
-    logged, choices = _read(lambda lake: rounds(lake, chances, shelf, since))
+    logged, choices = read_lake(Settings.from_environment(), lambda lake: rounds(lake, chances, shelf, since))
     known = pc.is_valid(logged["propensity"]).to_numpy(zero_copy_only=False)
     try:
         found = _estimated(logged, choices, known, clip)
@@ -223,7 +225,7 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
         since: Only plays of this day and later.
         json: One JSON document on one line.
     """
-    plays = _read(lambda lake: provenance(lake, since))
+    plays = read_lake(Settings.from_environment(), lambda lake: provenance(lake, since))
     if not len(plays):
         raise CommandFailed("reporting feedback: no counted play; wanted one at least")
     weeks = _day_numbers(plays["week"])
@@ -247,14 +249,6 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
 
 def _experiment(path: Path | None) -> Experiment:
     return experiment_of(path or experiment_file(Settings.from_environment()))
-
-
-def _read(reading: Callable[[Lake], Read]) -> Read:
-    """What is read of the lake. Raises `CommandFailed` where a table is not there yet."""
-    try:
-        return reading(open_lake(Settings.from_environment()))
-    except NoSuchTable as error:
-        raise CommandFailed(f"{error}; `backbeat run` makes it") from error
 
 
 def _arms(experiment: Experiment, listeners: pa.Table, by_hash: bool) -> Positions:

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, table
+from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_log
 from jobs.importers.intake import Progress, Request, Summary
@@ -28,7 +28,7 @@ def import_plays(
     kind: Annotated[str | None, Parameter(name="--format")] = None,
     mapping: Annotated[list[str] | None, Parameter(name="--map", negative="")] = None,
     source: str | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    json: Flag = False,
 ) -> None:
     """Bring listening histories into the lake; what is there already is not added twice.
 

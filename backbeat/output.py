@@ -14,6 +14,7 @@ from rich.table import Table
 
 FAILED, BAD_USAGE, FAILS_AGAIN = 1, 2, 3
 Flag = Annotated[bool, Parameter(negative=())]  # an option that is given or not, without a --no- of it
+Limit = Annotated[int, Parameter(name=["-n", "--limit"])]
 _REPLACED = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *range(0xD800, 0xE000)], "\ufffd")
 PLAIN_WIDTH = 160  # columns of a table where no terminal says how many there are
 
@@ -28,6 +29,12 @@ class CommandFailed(Exception):
 
 class BadUsage(Exception):
     """The command was asked for something that it does not offer."""
+
+
+def refuse_beyond(option: str, count: int, most: int) -> None:
+    """Raise `BadUsage` where that option asks for none, or for more than `most`."""
+    if not 1 <= count <= most:
+        raise BadUsage(f"{option} is {count}; wanted 1 to {most:,}")
 
 
 def console() -> Console:

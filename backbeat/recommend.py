@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
 
 import msgspec
-from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
+from backbeat.output import BadUsage, CommandFailed, Flag, Limit, console, emit, notice, refuse_beyond, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake, open_rows
 from models.base import ModelBroken
@@ -35,7 +33,7 @@ def recommend(
     /,
     *,
     shelf: str = Shelf.DISCOVER,
-    n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
+    n: Limit = 10,
     seed: int | None = None,
     ids: Flag = False,
     json: Flag = False,
@@ -51,8 +49,7 @@ def recommend(
         ids: Tell the id of each track too, as `backbeat similar` and the API take it.
         json: One JSON document on one line, as the API answers.
     """
-    if not 1 <= n <= MAX_LIMIT:
-        raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
+    refuse_beyond("-n", n, MAX_LIMIT)
     question = None if shelf == MIXES else _question(listener, shelf, n, seed)
     who = checked_id(listener, "a listener's id")
     with opened_reader(Settings.from_environment()) as reader:

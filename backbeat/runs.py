@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from backbeat.output import BadUsage, Flag, console, emit, table
+from backbeat.output import BadUsage, Flag, console, emit, refuse_beyond, table
 from backbeat.settings import Settings
 from backbeat.wiring import open_ledger
 from jobs.plan import PLANS
@@ -28,16 +28,16 @@ def runs(
         limit: How many, the newest first.
         json: One JSON document on one line.
     """
-    if not 1 <= limit <= MOST:
-        raise BadUsage(f"--limit is {limit}; wanted 1 to {MOST:,}")
+    refuse_beyond("--limit", limit, MOST)
     if plan is not None and plan not in PLANS:
         raise BadUsage(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     settings = Settings.from_environment()
     ledger = open_ledger(settings)
-    running = {record.run_id for record in ledger.last(limit, plan) if record.status is Status.RUNNING}
-    holder = living_holder(settings.home.lock)  # between two looks: a run may begin or end beside us
-    records = ledger.last(limit, plan)
-    found = [as_it_is(record, holder) if record.run_id in running else record for record in records]
+    found = ledger.last(limit, plan)
+    if running := {record.run_id for record in found if record.status is Status.RUNNING}:
+        holder = living_holder(settings.home.lock)  # between two looks: a run may begin or end beside us
+        records = ledger.last(limit, plan)
+        found = [as_it_is(record, holder) if record.run_id in running else record for record in records]
     if json:
         emit({"runs": [asdict(record) for record in found]})
         return

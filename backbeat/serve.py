@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from backbeat.output import BadUsage, CommandFailed, notice
 from backbeat.running_experiment import running_experiment
-from backbeat.settings import Settings
+from backbeat.settings import LAST_PORT, Settings
 from backbeat.wiring import open_lake, open_log, open_rows, open_stream
 from models.registry import Registry
 from serving.app import Api, ApiConfig, Stores, create_app
@@ -35,7 +35,6 @@ BACKLOG = 1_024
 CONNECTIONS = 4_096  # open at once; while there are so many, others wait in the backlog
 OTHER_FILES = 512  # that stores, models and threads may have open beside them
 HEADER_MS = 10_000  # for a request's headers, and for a connection to idle before the next
-LAST_PORT = 65_535
 # After so many seconds a background thread that computes gives way to a request: Python's own 5 ms are a whole answer.
 SWITCH_SECONDS = 0.0005
 # An answer makes hundreds of objects and hardly a cycle. Python's own 700 would look for some several times an answer;

@@ -40,6 +40,7 @@ STACK_PORTS = Setting(
 )
 RECORDS = Setting("BACKBEAT_RECORDS", "mlflow", "where train, search and evaluate record their runs: mlflow, or none")
 TEST_DATA = Setting("BACKBEAT_TEST_DATA", "../shared/data", "folder of real data sets, for tests and benchmarks")
+LAST_PORT = 65_535
 SETTINGS = (
     HOME,
     LAKE,
@@ -92,7 +93,7 @@ class Settings:
             spark_master=value_of(SPARK_MASTER, environment),
             spark_memory=value_of(SPARK_MEMORY, environment),
             host=value_of(HOST, environment),
-            port=_whole_number(PORT, environment, 0, 65_535),
+            port=_whole_number(PORT, environment, 0, LAST_PORT),
             secret=_secret(environment),
             keep_models=_whole_number(KEEP_MODELS, environment, 1, 1_000),
             als=_one_of(ALS, environment, ("implicit", "mllib")),
@@ -139,8 +140,8 @@ def named_ports(text: str, origin: str) -> dict[str, int]:
     """`kafka=9192,valkey=6380` as a port by name. Raises `SettingError`, which names the origin."""
     told = [word.partition("=") for word in text.split(",") if word]
     for name, _, port in told:
-        if not name or not port.isdecimal() or not 1 <= int(port) <= 65_535:
-            raise SettingError(f"{origin} is {text!r}; wanted SERVICE=PORT with a port from 1 to 65535")
+        if not name or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
+            raise SettingError(f"{origin} is {text!r}; wanted SERVICE=PORT with a port from 1 to {LAST_PORT}")
     return {name: int(port) for name, _, port in told}
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
+from backbeat.output import CommandFailed, Flag, Limit, console, emit, notice, refuse_beyond, table
 from backbeat.recommend import checked_id, opened_reader
 from backbeat.settings import Settings
 from serving.parameters import MAX_LIMIT
@@ -17,7 +13,7 @@ def similar(
     track: str,
     /,
     *,
-    n: Annotated[int, Parameter(name=["-n", "--limit"])] = 10,
+    n: Limit = 10,
     json: Flag = False,
 ) -> None:
     """The tracks most like a track.
@@ -27,8 +23,7 @@ def similar(
         n: How many.
         json: One JSON document on one line, as the API answers.
     """
-    if not 1 <= n <= MAX_LIMIT:
-        raise BadUsage(f"-n is {n}; wanted 1 to {MAX_LIMIT}")
+    refuse_beyond("-n", n, MAX_LIMIT)
     checked_id(track, "a track's id")
     with opened_reader(Settings.from_environment()) as reader:
         try:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import duckdb
-from cyclopts import Parameter
 
-from backbeat.output import BadUsage, CommandFailed, console, emit, notice, table
+from backbeat.output import BadUsage, Flag, Limit, console, emit, notice, table
 from backbeat.settings import Settings
-from backbeat.wiring import open_lake
+from backbeat.wiring import read_lake
 from serving.parameters import MAX_LIMIT
-from warehouse.stores.lake import NoSuchTable
 from warehouse.tables import CORE_CATALOG
 
 COLUMNS = ("track_id", "title", "artist", "album")
@@ -19,8 +15,8 @@ COLUMNS = ("track_id", "title", "artist", "album")
 
 def tracks(
     *words: str,
-    n: Annotated[int, Parameter(name=["-n", "--limit"])] = 20,
-    json: Annotated[bool, Parameter(negative=())] = False,
+    n: Limit = 20,
+    json: Flag = False,
 ) -> None:
     """Find tracks, and their ids, by words of title, artist and album.
 
@@ -31,11 +27,7 @@ def tracks(
     """
     if not words or not 1 <= n <= MAX_LIMIT:
         raise BadUsage(f"tracks: found {len(words)} words and -n {n}; wanted a word, and -n from 1 to {MAX_LIMIT}")
-    lake = open_lake(Settings.from_environment())
-    try:
-        catalog = lake.read(CORE_CATALOG, columns=list(COLUMNS))
-    except NoSuchTable as error:
-        raise CommandFailed(f"{error}; `backbeat run` makes it") from error
+    catalog = read_lake(Settings.from_environment(), lambda lake: lake.read(CORE_CATALOG, columns=list(COLUMNS)))
     rows = _named(duckdb.from_arrow(catalog), words).order("artist, title, track_id").fetchall()
     found, count = rows[:n], len(rows)
     if json:

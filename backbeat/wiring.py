@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
-from backbeat.output import BadUsage
+from backbeat.output import BadUsage, CommandFailed
 from backbeat.settings import Settings
 from warehouse.stores.log import Log, LogStream
 from warehouse.stores.rows import Rows
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # the API's process loads neither Spark nor, until it is aske
     from warehouse.stores.lake import Lake
     from warehouse.stores.sql import SqlWarehouse
 
+Read = TypeVar("Read")
 _BROKER = re.compile(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 BRIEF_ROWS = 3_000_000  # below this many plays a run is over before an optimising compiler has paid for itself
 
@@ -72,6 +74,16 @@ def open_lake(settings: Settings) -> Lake:
     from warehouse.stores.lake import Lake
 
     return Lake(settings.home.lake_url)
+
+
+def read_lake(settings: Settings, reading: Callable[[Lake], Read]) -> Read:
+    """What is read of the lake. Raises `CommandFailed` where a table is not there yet."""
+    from warehouse.stores.lake import NoSuchTable
+
+    try:
+        return reading(open_lake(settings))
+    except NoSuchTable as error:
+        raise CommandFailed(f"{error}; `backbeat run` makes it") from error
 
 
 def open_warehouse(settings: Settings) -> SqlWarehouse:
