@@ -22,14 +22,14 @@ from jobs.serving_rows import published_from
 from jobs.session import spark_session
 from streaming import parity as streamed
 from streaming.features import FEATURES
-from streaming.replaying import Timed, replay, timeline
+from streaming.replaying import replay
 from streaming.standing import behind, last_told
 from warehouse.events import TOPICS
 from warehouse.feature_parity import OUTCOMES, TRENDS, Hour, HourAccount, OutcomesAccount, hold_outcomes, hold_trends
 from warehouse.parity import SHOWN, Account, Comparison, Difference, Tally, stream_account
 from warehouse.stores.cut import NO_TRACKS, Cut, CutRefused, cut
 from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, Landing, land, landed_offsets
+from warehouse.stores.landing import LANDINGS, land, landed_offsets
 from warehouse.stores.lock import LakeLock
 from warehouse.stores.log import Log
 from warehouse.stores.memory_rows import MemoryRows
@@ -132,8 +132,7 @@ def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) ->
     made = cut(lake, log, offsets, folder)
     rows = MemoryRows()
     put_names(rows, made.names())
-    seeds = (Timed(*seed) for seed in made.seeds(TASTE.topics))
-    replay(TASTE, rows, timeline(log, TASTE.topics, made.offsets, seeds))
+    replay(TASTE, rows, streamed.told(TASTE, log, made, imports=True))
     return _sides(_said(Tastes(rows)), log, made, _trimmed(made))
 
 
@@ -173,21 +172,13 @@ def _live(settings: Settings, lake: Lake, log: Log, folder: Path) -> ComparedSid
 
 def bring_in(lake: Lake, log: Log, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Land all of the log beside whoever lands it too. Raises `CommandFailed` where others are faster for so long."""
-    deadline = time.monotonic() + patience_seconds
+    until = time.monotonic() + patience_seconds
     for landing in LANDINGS:
-        while not _landed(lake, log, landing, deadline):
-            pass
-
-
-def _landed(lake: Lake, log: Log, landing: Landing, deadline: float) -> bool:
-    try:
-        land(lake, log, landing)
-    except CommitFailedError as error:
-        if time.monotonic() > deadline:
+        try:
+            land(lake, log, landing, until=until)
+        except CommitFailedError as error:
             found = f"others that do were always faster: {error}"
             raise CommandFailed(f"could not land {landing.topic.name}: {found}; try again, or use --at") from error
-        return False
-    return True
 
 
 def _still(rows: Rows, log: Log) -> tuple[Accounts, dict[str, int]]:

@@ -30,18 +30,15 @@ from warehouse.events import (
 )
 from warehouse.stores.duckdb_inputs import table_of, text_literal
 from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS
 from warehouse.stores.log import Log, every_record, partition_of
-from warehouse.tables import CORE_TRACKS, RAW_ERASURES, RAW_IMPRESSIONS, RAW_PLAYS, RAW_SIGNALS, Table
+from warehouse.stores.repeats import TakenBack
+from warehouse.tables import CORE_TRACKS
 from warehouse.tail import topic_partition
 
 SEEDS_A_RECORD = 500
 NO_TRACKS = -1  # in place of a version of core.tracks: tracks keep the names that they were told by
-_TABLES: Mapping[Topic, Table] = {
-    PLAYS: RAW_PLAYS,
-    SIGNALS: RAW_SIGNALS,
-    IMPRESSIONS: RAW_IMPRESSIONS,
-    ERASURES: RAW_ERASURES,
-}
+_TABLES = {landing.topic: landing.table for landing in LANDINGS}
 _IDS: Mapping[Topic, str] = {
     PLAYS: "play_id",
     SIGNALS: "signal_id",
@@ -72,20 +69,6 @@ class Seed(NamedTuple):
     events: tuple[Event, ...]
 
 
-class TakenBack(NamedTuple):
-    """Single plays by listener_id and play_id, and until when (`received_ms`) all of a listener."""
-
-    plays: frozenset[tuple[str, str]]
-    until: Mapping[str, int]
-
-    def has(self, event: Event) -> bool:
-        """Whether it is a play that was taken back."""
-        if not isinstance(event, Play):
-            return False
-        who = event.listener_id
-        return (who, event.play_id) in self.plays or event.received_ms <= self.until.get(who, -1)
-
-
 @dataclass(frozen=True)
 class Cut:
     """`folder` has plays, signals, impressions, erasures and tracks as Parquet.
@@ -108,13 +91,7 @@ class Cut:
 
     def taken_back(self) -> TakenBack:
         """What was erased up to the offsets."""
-        erasures = pq.read_table(self.path("erasures")).to_pylist()
-        until: dict[str, int] = {}
-        for row in erasures:
-            if row["play_id"] is None:
-                until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
-        single = ((row["listener_id"], row["play_id"]) for row in erasures if row["play_id"] is not None)
-        return TakenBack(frozenset(single), until)
+        return TakenBack.by(pq.read_table(self.path("erasures")).to_pylist())
 
     def newest_ms(self) -> int:
         """When the newest play or impression was received, UTC ms; 0 where there is none."""

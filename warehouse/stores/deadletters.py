@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from warehouse.events import TOPICS, Event, Play, Topic
+from warehouse.events import TOPICS, Event, Topic
 from warehouse.frames import WHOLE, Refused, decoded, event_of
 from warehouse.stores.lake import Lake
 from warehouse.stores.landing import waiting_erasures
 from warehouse.stores.log import Log
-from warehouse.stores.repeats import erased_until, plays_taken_back
-from warehouse.tables import RAW_DEADLETTERS
+from warehouse.stores.repeats import TakenBack
+from warehouse.tables import RAW_DEADLETTERS, RAW_ERASURES
 
 LETTERS_AT_ONCE = 500
 _TOPICS = {topic.name: topic for topic in TOPICS}
@@ -41,23 +41,6 @@ class Replayed(NamedTuple):
     left: tuple[tuple[DeadLetter, str], ...]
 
 
-class _Taken(NamedTuple):
-    """What listeners have taken back, landed or not."""
-
-    until: Mapping[str, int]
-    plays: frozenset[tuple[str, str]]
-
-    @classmethod
-    def of(cls, lake: Lake, log: Log) -> _Taken:
-        waiting = waiting_erasures(lake, log)
-        return cls(erased_until(lake, waiting), plays_taken_back(lake, waiting))
-
-    def holds(self, event: Event) -> bool:
-        if event.received_ms <= self.until.get(event.listener_id, -1):
-            return True
-        return isinstance(event, Play) and (event.listener_id, event.play_id) in self.plays
-
-
 def dead_letters(lake: Lake, *, replayed: bool = False, limit: int | None = None) -> list[DeadLetter]:
     """Those that wait, or all of them, in the order of the log; the last `limit` of them."""
     if not lake.exists(RAW_DEADLETTERS):
@@ -77,7 +60,8 @@ def replay(lake: Lake, log: Log, clock_ms: Callable[[], int]) -> Replayed:
     its listener has taken back in the meantime stays where it is.
     """
     appended, left = 0, []
-    taken = _Taken.of(lake, log)
+    landed = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
+    taken = TakenBack.by([*landed, *waiting_erasures(lake, log)])
     letters = sorted(dead_letters(lake))
     for name, of_topic in groupby(letters, key=lambda letter: letter.topic):
         read: list[tuple[DeadLetter, Sequence[Event]]] = []
@@ -95,7 +79,7 @@ def replay(lake: Lake, log: Log, clock_ms: Callable[[], int]) -> Replayed:
     return Replayed(appended, tuple(left))
 
 
-def _events(letter: DeadLetter, taken: _Taken) -> Sequence[Event] | str:
+def _events(letter: DeadLetter, taken: TakenBack) -> Sequence[Event] | str:
     """What the letter says, or why it still says nothing."""
     topic = _TOPICS.get(letter.topic)
     if topic is None:
@@ -105,7 +89,7 @@ def _events(letter: DeadLetter, taken: _Taken) -> Sequence[Event] | str:
     read = _read(topic, letter)
     if isinstance(read, Refused):
         return read.reason
-    if any(taken.holds(event) for event in read):
+    if any(taken.has(event) for event in read):
         return "taken back by its listener since"
     return read
 

@@ -89,14 +89,15 @@ class _Waiting:
         self.letters.extend(_letter(topic, record, refused) for refused in record.refused)
 
 
-def land(lake: Lake, log: Log, landing: Landing) -> Landed:
+def land(lake: Lake, log: Log, landing: Landing, *, until: float = 0.0) -> Landed:
     """Bring one topic up to its end, in as many commits as its events need.
 
-    Raises `CommitFailedError` where others are always faster, `LakeBroken` and `LogUnavailable`.
+    Raises `CommitFailedError` where others are faster `LAND_TRIES` times and until then, in seconds of
+    `time.monotonic`; also `LakeBroken` and `LogUnavailable`.
     """
     landed, more = Landed(), True
     while more:
-        step, more = _persistently(partial(_land_next, lake, log, landing))
+        step, more = _persistently(partial(_land_next, lake, log, landing), until)
         landed = Landed(*(before + now for before, now in zip(landed, step, strict=True)))
     return landed
 
@@ -142,15 +143,18 @@ def without_repeats(lake: Lake, table: Table, rows: pa.Table, voids: Mapping[str
     return rows.filter(pc.invert(pc.is_in(placed["place"], repeated)))
 
 
-def _persistently(once: Callable[[], _Made]) -> _Made:
+def _persistently(once: Callable[[], _Made], until: float) -> _Made:
     """A commit that another overtook is not tried again as it is: what has landed by now is left out of it first.
 
     Those who overtake one another wait for times of their own, so that they do not meet again.
     """
-    for attempt in range(LAND_TRIES - 1):
+    tries = 1
+    while tries < LAND_TRIES or time.monotonic() <= until:
         with suppress(CommitFailedError):
             return once()
-        time.sleep(random.uniform(0, LAND_WAIT_SECONDS * 2**attempt))  # noqa: S311  # chance, and no secret
+        longest = LAND_WAIT_SECONDS * 2 ** (min(tries, LAND_TRIES - 1) - 1)
+        time.sleep(random.uniform(0, longest))  # noqa: S311  # chance, and no secret
+        tries += 1
     return once()
 
 

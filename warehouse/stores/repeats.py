@@ -5,35 +5,53 @@ What a listener erased with everything else is not known any more: it may be tol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from warehouse.events import Event, Play
 from warehouse.stores.lake import Lake
 from warehouse.tables import RAW_ERASURES, Table
 
 _VOIDS = pa.schema([("listener_id", pa.string()), ("erased_ms", pa.int64())])
 
 
+class TakenBack(NamedTuple):
+    """Single plays by listener_id and play_id, and until when (`received_ms`) all of a listener."""
+
+    plays: frozenset[tuple[str, str]]
+    until: Mapping[str, int]
+
+    @classmethod
+    def by(cls, erasures: Sequence[Mapping[str, Any]]) -> TakenBack:
+        """What rows of raw.erasures take back."""
+        single = ((row["listener_id"], row["play_id"]) for row in erasures if row["play_id"] is not None)
+        return cls(frozenset(single), _later({}, erasures))
+
+    def has(self, event: Event) -> bool:
+        """Whether it was taken back."""
+        if event.received_ms <= self.until.get(event.listener_id, -1):
+            return True
+        return isinstance(event, Play) and (event.listener_id, event.play_id) in self.plays
+
+
 def erased_until(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> dict[str, int]:
     """When each listener last erased everything, UTC ms: by raw.erasures, and by rows of it that have yet to land."""
     edition = lake.edition(RAW_ERASURES)
-    until = {} if edition is None else dict(_erased_until(lake.url, edition))
-    for row in waiting:
+    return _later({} if edition is None else _erased_until(lake.url, edition), waiting)
+
+
+def _later(until: Mapping[str, int], erasures: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The same times, or those of these rows of raw.erasures where they erase everything later."""
+    later = dict(until)
+    for row in erasures:
         if row["play_id"] is None:
-            until[row["listener_id"]] = max(row["received_ms"], until.get(row["listener_id"], -1))
-    return until
-
-
-def plays_taken_back(lake: Lake, waiting: Iterable[Mapping[str, Any]] = ()) -> frozenset[tuple[str, str]]:
-    """Single plays that were erased, by listener and play_id: the same rows say so."""
-    landed = lake.read(RAW_ERASURES).to_pylist() if lake.exists(RAW_ERASURES) else []
-    told = (*landed, *waiting)
-    return frozenset((row["listener_id"], row["play_id"]) for row in told if row["play_id"] is not None)
+            later[row["listener_id"]] = max(row["received_ms"], later.get(row["listener_id"], -1))
+    return later
 
 
 @lru_cache(maxsize=1)  # landings ask every few seconds, and few listeners ever erase everything
