@@ -32,7 +32,6 @@ from serving.live_meters import LiveMeters
 from serving.meters import Meters, method_label
 from serving.operations import operation_routes
 from serving.problems import MAX_BODY_BYTES, handlers
-from serving.queries import known_query_only
 from serving.recommendations import NewQuestions, recommendation_routes
 from serving.requests import request_check
 from serving.service.accepts import Accepts
@@ -251,7 +250,7 @@ def create_app(stores: Stores, *, clock: Clock, config: ApiConfig = ApiConfig())
     litestar = Litestar(
         routes,
         lifespan=[services.running],
-        before_request=known_query_only(request_check(any_host=bool(config.secret))),
+        before_request=request_check(any_host=bool(config.secret)),
         exception_handlers=handlers(services.meters.rows_errors.inc),
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=None,  # which would serve the document once more, at a path of its own

@@ -7,7 +7,7 @@ from http import HTTPStatus
 
 from litestar.types import Receive, ReceiveMessage
 
-from serving.problems import Fault, Refused, invalid
+from serving.problems import RETRY_SECONDS, Fault, Refused, invalid
 
 SECONDS = 10.0
 BYTES_A_SECOND = 64 << 10  # 8 MiB may take 138 s
@@ -30,7 +30,8 @@ class Bodies:
         """Make room for so many bytes. Raises `Refused` (503) where there is none."""
         if size > self._left:
             detail = "Too many large bodies are being read at once. Nothing was changed; try again."
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers={"Retry-After": "1", **_CLOSE})
+            headers = {"Retry-After": RETRY_SECONDS, **_CLOSE}
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", detail, headers=headers)
         self._left -= size
 
     def give_back(self, size: int) -> None:

@@ -6,7 +6,6 @@ name of its own that it points at 127.0.0.1 (DNS rebinding) is told by the Host 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
@@ -17,23 +16,18 @@ from litestar import Request
 from serving.problems import Refused
 
 JSON = "application/json"
-_Check = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 
 
-def browser_check(*, any_host: bool) -> _Check:
+def check_browser(request: Request[Any, Any, Any], *, any_host: bool) -> None:
     """Raises `Refused`: 415 for a POST that is no JSON, and, unless `any_host`, 421 for a name not of this machine."""
-
-    async def check(request: Request[Any, Any, Any]) -> None:
-        host = request.headers.get("host", "")
-        if not any_host and not _is_local(host):
-            detail = f"The Host is {host!r}; without BACKBEAT_SECRET wanted localhost, 127.0.0.1 or [::1]."
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "misdirected-request", detail)
-        kind = request.headers.get("content-type", "")
-        if request.method == "POST" and kind.partition(";")[0].strip().lower() != JSON:
-            detail = f"The Content-Type is {kind!r}; wanted {JSON}."
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
-
-    return check
+    host = request.headers.get("host", "")
+    if not any_host and not _is_local(host):
+        detail = f"The Host is {host!r}; without BACKBEAT_SECRET wanted localhost, 127.0.0.1 or [::1]."
+        raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "misdirected-request", detail)
+    kind = request.headers.get("content-type", "")
+    if request.method == "POST" and kind.partition(";")[0].strip().lower() != JSON:
+        detail = f"The Content-Type is {kind!r}; wanted {JSON}."
+        raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail)
 
 
 def _is_local(host: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from litestar.types import Message, Send
+from litestar.types import HTTPResponseStartEvent, Message, Send
 
 _ALLOW_STATUSES = (204, 405)  # what answers OPTIONS, and a method that the path does not take
 
@@ -18,9 +18,9 @@ def bodiless(send: Send) -> Send:
     return sending
 
 
-def name_head(message: Message) -> None:
+def name_head(message: HTTPResponseStartEvent) -> None:
     """Let the `Allow` header of an answer's start name HEAD beside GET."""
-    if message["type"] == "http.response.start" and message["status"] in _ALLOW_STATUSES:
+    if message["status"] in _ALLOW_STATUSES:
         message["headers"] = [
             (name, _with_head(value) if name.lower() == b"allow" else value) for name, value in message["headers"]
         ]

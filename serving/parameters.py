@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import msgspec
 from litestar.params import QueryParameter
 
-from serving.problems import Fault, invalid
+from serving.problems import Fault, invalid, not_utf8
 from serving.wording import readable
 from warehouse.events import MAX_ID_CHARACTERS, Id
 
@@ -49,7 +49,7 @@ def path_id(segment: str, name: str) -> str:
     try:
         return checked_id(unquote(segment, errors="strict"), name)
     except UnicodeDecodeError as error:
-        raise invalid(Fault(f"{name}: not UTF-8 once decoded", parameter=name)) from error
+        raise not_utf8(name) from error
 
 
 def checked_id(text: str, name: str) -> str:

@@ -60,6 +60,11 @@ def invalid(*faults: Fault) -> Refused:
     return Refused(HTTPStatus.BAD_REQUEST, "invalid-request", f"{faults[0].detail}", faults)
 
 
+def not_utf8(name: str) -> Refused:
+    """A 400 for a parameter that is not text."""
+    return invalid(Fault(f"{name}: not UTF-8 once decoded", parameter=name))
+
+
 def unavailable(what: str, then: str) -> Refused:
     """A 503 that asks to come back, and says what is safe to do `then`."""
     return _come_back(what, f"The {what} does not answer. {then}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from functools import cache
 from typing import Any
 
@@ -11,23 +10,17 @@ from litestar.handlers import BaseRouteHandler
 
 from serving.problems import Fault, invalid
 
-_Check = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 _GIVEN = {"request", "body"}  # what a handler is handed by Litestar
 
 
-def known_query_only(before: _Check) -> _Check:
-    """A check that does another one `before`, and then raises `Refused` (400) with each parameter that is unknown."""
-
-    async def check(request: Request[Any, Any, Any]) -> None:
-        await before(request)
-        if not request.scope["query_string"]:
-            return
-        known = _taken(request.route_handler) - request.path_params.keys()
-        if unknown := sorted(set(request.query_params) - known):
-            wanted = ", ".join(sorted(known)) or "none"
-            raise invalid(*(Fault(f"{name}: no such parameter; wanted {wanted}", parameter=name) for name in unknown))
-
-    return check
+def check_known(request: Request[Any, Any, Any]) -> None:
+    """Raises `Refused` (400) with each parameter that the request's route does not take."""
+    if not request.scope["query_string"]:
+        return
+    known = _taken(request.route_handler) - request.path_params.keys()
+    if unknown := sorted(set(request.query_params) - known):
+        wanted = ", ".join(sorted(known)) or "none"
+        raise invalid(*(Fault(f"{name}: no such parameter; wanted {wanted}", parameter=name) for name in unknown))
 
 
 @cache

@@ -9,25 +9,26 @@ from urllib.parse import unquote_to_bytes
 
 from litestar import Request
 
-from serving.browsers import browser_check
-from serving.problems import Fault, Refused, invalid
+from serving.browsers import check_browser
+from serving.problems import Refused, not_utf8
+from serving.queries import check_known
 
-_Check = Callable[[Request[Any, Any, Any]], Awaitable[None]]
+Check = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 PLAIN = "identity"
 
 
-def request_check(*, any_host: bool) -> _Check:
-    """As `browser_check`; and raises `Refused`: 400 for a query that is not UTF-8, 415 for a body that is encoded."""
-    from_here = browser_check(any_host=any_host)
+def request_check(*, any_host: bool) -> Check:
+    """As `check_browser` and `check_known`; and raises `Refused` (400, 415) for a query not in UTF-8, a coded body."""
 
     async def check(request: Request[Any, Any, Any]) -> None:
-        await from_here(request)
+        check_browser(request, any_host=any_host)
         check_query(request.scope["query_string"])
         coding = request.headers.get("content-encoding", PLAIN)
         if request.method == "POST" and coding.strip().lower() != PLAIN:
             detail = f"The Content-Encoding is {coding!r}; wanted a body that is not encoded."
             headers = {"Accept-Encoding": PLAIN}  # RFC 9110 15.5.16
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail, headers=headers)
+        check_known(request)
 
     return check
 
@@ -39,4 +40,4 @@ def check_query(query: bytes) -> None:
             unquote_to_bytes(pair).decode()
         except UnicodeDecodeError as error:
             name = unquote_to_bytes(pair.partition(b"=")[0]).decode(errors="replace")
-            raise invalid(Fault(f"{name}: not UTF-8 once decoded", parameter=name)) from error
+            raise not_utf8(name) from error

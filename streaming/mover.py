@@ -6,13 +6,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-import msgspec
-
 from streaming.folds import Fold
 from warehouse.events import Event
-from warehouse.stores.rows import STREAM_MENDS, Move, RowBroken, Rows
+from warehouse.stores.rows import STREAM_MENDS, Move, Rows, decoded
 
 ROWS_KEPT = 200_000  # of a feature, where one process folds all records of its rows
+_MENDS = f"{STREAM_MENDS}; docs/runbook.md, `row broken`"
 Row = TypeVar("Row")
 
 
@@ -105,16 +104,9 @@ class Mover(Generic[Row]):
         rows = {key: kept[key] for key in keys if key in kept}
         if missing := [key for key in keys if key not in rows]:
             found = self._rows.get_many(self._fold.table, missing)
-            rows.update((key, self._decoded(key, found.get(key))) for key in missing)
+            # To go on without a broken row would lose, unsaid, what its next events add to.
+            rows.update((key, decoded(self.table, key, found.get(key), self._fold.decoded, _MENDS)) for key in missing)
         return rows
-
-    def _decoded(self, key: str, value: bytes | None) -> Row:
-        """The stored row. To go on without a broken one would lose, unsaid, what its next events add to."""
-        try:
-            return self._fold.decoded(value)
-        except msgspec.DecodeError as error:
-            mend = f"{STREAM_MENDS}; docs/runbook.md, `row broken`"
-            raise RowBroken(f"row {key!r} of {self._fold.table} is broken: {error}; {mend}") from error
 
     def _folded(
         self, by_row: Mapping[str, Sequence[RecordEvents]], rows: Mapping[str, Row]

@@ -50,18 +50,16 @@ class CurrentTaste:
 
         `today` counts days since 1970-01-01; the matrix as of day D was weighed on the day before D.
         """
-        of_age = decay_weights()
-        days = {entry.day for entry in self.entries}
-        of_day = {day: of_age[min(age_days(day, today), OLDEST_AGE)] for day in days}
+        of_day = {day: weight_of(day, today) for day in {entry.day for entry in self.entries}}
         weights: defaultdict[str, int] = defaultdict(int)
         for track_id, day, plays, _, _, _ in self.entries:
             weights[track_id] += plays * of_day[day]
         return {track_id: weight for track_id, weight in weights.items() if weight > 0}
 
 
-def age_days(day: int, today: int) -> int:
-    """How old a play of `day` is; one whose player's clock ran ahead is of today."""
-    return max(0, today - day)
+def weight_of(day: int, today: int) -> int:
+    """What a play of `day` weighs by now, in `decay.UNIT`; one whose player's clock ran ahead is of today."""
+    return decay_weights()[min(max(0, today - day), OLDEST_AGE)]
 
 
 def taste_now(base: TasteBase, events: Sequence[Tailed], names: Mapping[str, str] = _AS_TOLD) -> CurrentTaste:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from deploy.local.service import POLL_SECONDS, Service, ServiceFailed, await_closed, await_ready, command_for
+from warehouse.stores.lock import is_held
 
 # The shell ends at once; the server goes on, a child of nobody, in the process group that has the shell's id.
 _DETACH = 'pid_path=$1 port=$2; shift 2; "$@" < /dev/null & echo $! $$ "$port" > "$pid_path"'
@@ -70,7 +71,7 @@ class Place:
 def look(place: Place) -> tuple[State, Detached | None]:
     """How it is with the server, and the one that there is, or that died."""
     told = _told(place)
-    if not _is_held(place):
+    if not is_held(place.pid_path):
         return (State.DIED if told else State.STOPPED), told
     return (State.RUNNING if told and place.service.ready(told.port) else State.NOT_READY), told
 
@@ -88,7 +89,7 @@ def start(place: Place, port: int) -> tuple[Detached, bool]:
         server = _told(place)
         if server is None:
             raise ServiceFailed(f"starting {place.service.name}: another command is at it")
-        await_ready(place.service, server.port, place.log_path, lambda: _is_held(place))
+        await_ready(place.service, server.port, place.log_path, lambda: is_held(place.pid_path))
     except BaseException:  # Ctrl-C too
         if lock is not None:
             stop(place)
@@ -102,7 +103,7 @@ def stop(place: Place) -> tuple[Detached, bool] | None:
     Raises `ServiceFailed` where it is still there after all.
     """
     server = _told(place)
-    if not _is_held(place):
+    if not is_held(place.pid_path):
         _forget(place)
         return None
     if server is None:
@@ -164,19 +165,9 @@ def _told(place: Place) -> Detached | None:
     return None
 
 
-def _is_held(place: Place) -> bool:
-    """Whether a process of the server is there, or a command that is just starting it."""
-    with suppress(FileNotFoundError), place.pid_path.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: who only looks is in no other looker's way
-        except BlockingIOError:
-            return True
-    return False
-
-
 def _is_free_within(place: Place, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while _is_held(place):
+    while is_held(place.pid_path):
         if time.monotonic() > deadline:
             return False
         time.sleep(POLL_SECONDS)

@@ -11,7 +11,7 @@ from warehouse.stores.tastes import BATCH_MENDS
 from warehouse.taste import CATALOG, TrackCard
 
 KEPT = 200_000
-_DECODER = msgspec.msgpack.Decoder(TrackCard)
+_decode = msgspec.msgpack.Decoder(TrackCard).decode
 
 
 class Cards:
@@ -29,7 +29,7 @@ class Cards:
         if len(found) < len(wanted):
             missing = [track for track in wanted if track not in found]
             rows = self._rows.get_many(CATALOG, missing)
-            read = {track: decoded(CATALOG, track, row, _DECODER, BATCH_MENDS) for track, row in rows.items()}
+            read = {track: decoded(CATALOG, track, row, _decode, BATCH_MENDS) for track, row in rows.items()}
             found.update(read)
             self._keep(read)
         return found

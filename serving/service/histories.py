@@ -23,7 +23,7 @@ from serving.service.published import Published
 from warehouse.rules.decay import UNIT
 from warehouse.rules.quantity import DAY_MS
 from warehouse.sessions import live_session, now_playing
-from warehouse.taste import Heard, TrackCard, newest_first, not_skipped
+from warehouse.taste import Heard, TrackCard, newest_first
 
 
 class Histories:
@@ -69,11 +69,10 @@ class Histories:
 
     def now(self, listener_id: str) -> NowAnswer:
         """What is playing, and the session that goes on. Raises `RowsUnavailable`."""
-        recent, now_ms = self._listeners.now(listener_id).taste.recent, self._clock()
-        session = live_session(recent, now_ms)
-        newest = next(not_skipped(recent), None)
-        cards = self._cards.of({heard.track_id for heard in (newest, session and session.last) if heard})
-        playing = now_playing(recent, {track: card.track_ms for track, card in cards.items()}, now_ms)
+        taste, now_ms = self._listeners.now(listener_id).taste, self._clock()
+        session = live_session(taste.recent, now_ms)
+        cards = self._cards.of({heard.track_id for heard in (taste.current, session and session.last) if heard})
+        playing = now_playing(taste.recent, {track: card.track_ms for track, card in cards.items()}, now_ms)
         return NowAnswer(
             listener_id,
             playing and PlayingAnswer(_card(cards[playing.play.track_id]), playing.play.started_ms, playing.until_ms),

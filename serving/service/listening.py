@@ -14,8 +14,8 @@ import numpy as np
 from models.base import Floats, Positions, Recent, Taste, TrackPosition
 from serving.service.cards import Cards
 from serving.service.published import Snapshot
-from warehouse.reading import CurrentTaste, age_days, taste_now
-from warehouse.rules.decay import OLDEST_AGE, UNIT, decay_weights
+from warehouse.reading import CurrentTaste, taste_now, weight_of
+from warehouse.rules.decay import UNIT
 from warehouse.rules.opinions import UNWANTED
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
 from warehouse.rules.sessions import opens_session
@@ -199,7 +199,7 @@ def in_order(positions: Iterable[int]) -> Positions:
 def _latest_weight(history: TrackHistory, today: int) -> float:
     if history.latest is None or history.last_play_id is None:
         return 0.0
-    return decay_weights()[min(age_days(history.latest.day, today), OLDEST_AGE)] / UNIT
+    return weight_of(history.latest.day, today) / UNIT
 
 
 class Listeners:

@@ -33,8 +33,8 @@ KEPT_SECONDS = 1.0
 PATIENCE_SECONDS = 2.0  # after which an answer tells what was known before
 BEHIND_MS = 5_000  # a delay that is worth a word
 REMEMBERED_MS = 60_000  # how long a worker that is gone is shown beside others that do its work
-_STATUS = msgspec.msgpack.Decoder(WorkerStatus)
-_LEDGER = msgspec.msgpack.Decoder(LastLedger)
+_decode_status = msgspec.msgpack.Decoder(WorkerStatus).decode
+_decode_ledger = msgspec.msgpack.Decoder(LastLedger).decode
 
 
 class Live:
@@ -103,7 +103,7 @@ class Live:
         if self._stream.folds:
             return [self._accepts.status()]
         mend = "its worker writes it anew within a second, if it lives"
-        statuses = [decoded(WORKERS, key, row, _STATUS, mend) for key, row in self._rows.scan(WORKERS)]
+        statuses = [decoded(WORKERS, key, row, _decode_status, mend) for key, row in self._rows.scan(WORKERS)]
         for gone in forgotten(statuses, self._clock()):
             self._rows.delete_at(WORKERS, worker_key(gone.feature, gone.worker), version=gone.at_ms)
             statuses.remove(gone)
@@ -113,7 +113,7 @@ class Live:
         found = self._rows.get(LEDGER, LAST)
         if found is None:
             return None
-        last = decoded(LEDGER, LAST, found, _LEDGER, "`backbeat ledger` writes it anew")
+        last = decoded(LEDGER, LAST, found, _decode_ledger, "`backbeat ledger` writes it anew")
         return LedgerAnswer(last.at_ms, last.days, last.accepted, last.counted, last.difference)
 
     def _composed(

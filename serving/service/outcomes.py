@@ -13,7 +13,7 @@ from warehouse.outcomes import OUTCOMES, ImpressionOutcome, Outcome, OutcomesRow
 from warehouse.stores.rows import STREAM_MENDS, Rows, decoded
 from warehouse.taste import TrackCard
 
-_DECODER = msgspec.msgpack.Decoder(OutcomesRow)
+_decode = msgspec.msgpack.Decoder(OutcomesRow).decode
 
 
 class Outcomes:
@@ -34,7 +34,7 @@ class Outcomes:
 
     def _row(self, listener_id: str) -> OutcomesRow:
         found = self._rows.get(OUTCOMES, listener_id)
-        return OutcomesRow() if found is None else decoded(OUTCOMES, listener_id, found, _DECODER, STREAM_MENDS)
+        return OutcomesRow() if found is None else decoded(OUTCOMES, listener_id, found, _decode, STREAM_MENDS)
 
 
 def _impression(found: ImpressionOutcome, cards: Mapping[str, TrackCard]) -> ImpressionAnswer:

@@ -69,6 +69,7 @@ class Question:
     diversity: float = 0.0
 
 
+Arm = tuple[str, str] | tuple[None, None]  # the names of the experiment and of its arm
 Chances = list[float] | None  # of each slot to show what it shows, given those above; None where nobody knows
 
 
@@ -125,21 +126,19 @@ class Recommender:
 
     def mixes(self, listener_id: str, length: int) -> MixesAnswer:
         """The listener's daily mixes. Raises `RowsUnavailable`."""
-        snapshot = self._published.snapshot
+        snapshot, arm = self._published.snapshot, self._arm(listener_id)
         if snapshot is None:
-            return MixesAnswer(listener_id, None, (), _NO_MIX_YET, *self._arm(listener_id))
+            return MixesAnswer(listener_id, None, (), _NO_MIX_YET, *arm)
         known = self._listeners.weighed(listener_id, snapshot)
-        mixes = tuple(self._mix(listener_id, snapshot, known, one) for one in mixed(snapshot, known, length))
-        reason = None if mixes else _NO_MIX_YET
-        return MixesAnswer(listener_id, snapshot.version, mixes, reason, *self._arm(listener_id))
+        mixes = tuple(self._mix(listener_id, arm, snapshot, known, one) for one in mixed(snapshot, known, length))
+        return MixesAnswer(listener_id, snapshot.version, mixes, None if mixes else _NO_MIX_YET, *arm)
 
-    def _mix(self, listener_id: str, snapshot: Snapshot, known: Weighed, mix: Mixed) -> MixAnswer:
+    def _mix(self, listener_id: str, arm: Arm, snapshot: Snapshot, known: Weighed, mix: Mixed) -> MixAnswer:
         impression_id = self._new_id()
         items = self._items(snapshot, known, mix.picks, impression_id)
         ids = snapshot.ids(known.taste.tracks[mix.places])
         cards = self._cards.of(ids)
         name = mix_name([cards[track_id].artist for track_id in ids], known.taste.weights[mix.places])
-        arm = self._arm(listener_id)
         answer = Recommendations(listener_id, MIX_SHELF, snapshot.version, impression_id, items, None, None, *arm)
         self._shown(self._impression(answer, [1.0] * len(items)))
         return MixAnswer(name, impression_id, items)
@@ -253,7 +252,7 @@ class Recommender:
         arm = self._arm(question.listener_id)
         return Recommendations(question.listener_id, question.shelf, None, impression_id, items, reason, None, *arm)
 
-    def _arm(self, listener_id: str) -> tuple[str, str] | tuple[None, None]:
+    def _arm(self, listener_id: str) -> Arm:
         """The experiment that runs and the listener's arm, where they take part in it."""
         arm = assigned(self._experiment, listener_id) if self._experiment else None
         return (self._experiment.name, arm) if self._experiment and arm else (None, None)
@@ -292,16 +291,10 @@ def _picked(snapshot: Snapshot, asked: Asked, shelf: Shelf, of_week: Callable[[]
     """The shelf's picks; where it has nothing to go by, what is played most, and why; why there is none."""
     picks = of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)
     reason = None
-    if not len(picks.items) and (picks is NOTHING or _has_nothing_to_go_by(asked.known, shelf)):
+    if picks is NOTHING:
         heard = asked.known.touched if shelf in _OF_NEW else np.empty(0, np.int64)
         picks = standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard)))
         reason = _STANDS_IN.get(shelf)
     if len(picks.items) or len(asked.before):
         return picks, reason
     return picks, _ALL_PLAYED if shelf in _OF_NEW else _NOTHING_LEFT
-
-
-def _has_nothing_to_go_by(known: Weighed, shelf: Shelf) -> bool:
-    if shelf is Shelf.POPULAR or len(known.taste.tracks):
-        return False
-    return shelf is not Shelf.NEXT or known.taste.current is None

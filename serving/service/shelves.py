@@ -48,13 +48,10 @@ NOTHING = Picks(np.empty(0, np.int64), np.empty(0, np.float64), (), ())
 def discover(snapshot: Snapshot, asked: Asked) -> Picks:
     """ALS over what the listener has never touched."""
     als, taste = snapshot.artifact.als, asked.taste
-    if not len(taste.tracks):
-        return NOTHING
-    barred = np.union1d(asked.barred, asked.known.touched)
     vector = als.fold_in(taste)
     if not vector.any():
         return NOTHING
-    found = als.index.best(vector, asked.pool, barred)
+    found = als.index.best(vector, asked.pool, np.union1d(asked.barred, asked.known.touched))
     items, scores, chances = asked.chosen(found.items, als.vectors[found.items].astype(np.float64) @ vector)
     cites = cited_places(als.explain(taste, items, asked.known.plays, CITED).places)
     spoken_for = (places if score > 0 else () for places, score in zip(cites, scores.tolist(), strict=True))
@@ -64,6 +61,8 @@ def discover(snapshot: Snapshot, asked: Asked) -> Picks:
 def on_repeat(snapshot: Snapshot, asked: Asked) -> Picks:
     """The tracks that weigh most in the listener's own taste."""
     repeat = snapshot.artifact.repeat
+    if not len(asked.taste.tracks):
+        return NOTHING
     found = repeat.recommend(asked.taste, asked.pool, asked.barred)
     items, scores, chances = asked.chosen(found.items, repeat.scores(asked.taste, found.items))
     citations = repeat.explain(asked.taste, items, asked.known.plays, 1)

@@ -20,7 +20,7 @@ from warehouse.trending import TRENDING, Bounds, HourCounts, by_own_name, hours_
 NAMES = 1_000  # names of tracks that are looked at: the most played
 LOOK_SECONDS = 1.0  # how long an answer may be behind the rows
 KEPT = 500  # answers of the last moments, by country and hours
-_DECODER = msgspec.msgpack.Decoder(HourCounts)
+_decode = msgspec.msgpack.Decoder(HourCounts).decode
 
 
 class Window(NamedTuple):
@@ -76,7 +76,7 @@ class Trending:
         wanted = hours_until(self._clock(), hours)
         places = {row_key(hour, country, part): hour for hour in wanted for part in range(PLAYS.partitions)}
         rows = self._rows.get_many(TRENDING, places)
-        found = {key: decoded(TRENDING, key, row, _DECODER, STREAM_MENDS) for key, row in rows.items()}
+        found = {key: decoded(TRENDING, key, row, _decode, STREAM_MENDS) for key, row in rows.items()}
         trend = merged([row for key, row in found.items() if row.hour == places[key]], NAMES)
         tracks = by_own_name(trend.tracks, self._cards.own_names(trend.tracks))
         return Window(wanted.start * HOUR_MS, trend.newest_ms, trend.plays, tuple(most_played(tracks, NAMES)))

@@ -32,10 +32,11 @@ def week_seed(listener_id: str, monday: int) -> int:
 def weekly(snapshot: Snapshot, asked: Asked, seed: int, artists: Artists) -> Picks:
     """The week's list for a listener known as of its Monday."""
     als, taste = snapshot.artifact.als, asked.taste
-    if not als.fold_in(taste).any():
+    vector = als.fold_in(taste)
+    if not vector.any():
         return NOTHING
-    pool = als.recommend(taste, POOL, np.union1d(asked.known.unwanted, asked.known.touched)).items
-    scores = als.scores(taste, pool)
+    pool = als.index.best(vector, POOL, np.union1d(asked.known.unwanted, asked.known.touched)).items
+    scores = als.vectors[pool].astype(np.float64) @ vector
     chosen = weekly_discovery(scores, artists(pool), noise(seed, pool))
     chosen = chosen[~np.isin(pool[chosen], asked.barred)][: asked.count]
     items = pool[chosen]

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 
 from warehouse.stores.lake import Lake
-from warehouse.stores.lake_files import plain
+from warehouse.stores.lake_files import first_line, plain
 from warehouse.stores.sql import Select, SqlRefused
 from warehouse.tables import Table
 
@@ -32,7 +32,7 @@ class DuckDbWarehouse:
         try:
             return _in_int64(self._connection.sql(select.written_for("duckdb", _quoted)).to_arrow_table())
         except duckdb.BinderException as error:
-            raise SqlRefused(f"DuckDB refuses the query: {_first_line(error)}{_columns(select)}") from error
+            raise SqlRefused(f"DuckDB refuses the query: {first_line(error)}{_columns(select)}") from error
         except duckdb.Error as error:
             raise SqlRefused(f"DuckDB refuses the query: {plain(str(error))}") from error
 
@@ -52,10 +52,6 @@ def _in_int64(rows: pa.Table) -> pa.Table:
     """DuckDB counts and sums integers in 128 bits, which Arrow calls a decimal; the port's integers are INT64."""
     fields = [field.with_type(pa.int64()) if field.type == _HUGEINT else field for field in rows.schema]
     return rows.cast(pa.schema(fields))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
 
 
 def _columns(select: Select) -> str:

@@ -26,7 +26,12 @@ class LakeBroken(OSError):
     @classmethod
     def by(cls, error: Exception, doing: str) -> LakeBroken:
         """The first line of what a client has raised; a backtrace may follow it."""
-        return cls(f"{doing}: {next(iter(plain(str(error)).splitlines()), type(error).__name__)}")
+        return cls(f"{doing}: {first_line(error)}")
+
+
+def first_line(error: Exception) -> str:
+    """What it says first, as `plain` text; its name where it says nothing."""
+    return next(iter(plain(str(error)).splitlines()), type(error).__name__)
 
 
 def plain(text: str) -> str:
@@ -93,7 +98,7 @@ def _no_parquet(files: pyarrow.fs.FileSystem, path: str) -> str | None:
         with files.open_input_file(path) as file:
             pq.read_metadata(file)
     except (OSError, pa.ArrowException) as error:
-        return next(iter(str(error).splitlines()), type(error).__name__)
+        return first_line(error)
     return None
 
 

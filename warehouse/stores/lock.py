@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +68,7 @@ def living_holder(path: Path) -> Holder | None:
     named = _named(path)
     if named is None or named.host != socket.gethostname():
         return named
-    return named if _is_held(path) else None
+    return named if is_held(path) else None  # the name was there: a look is in the way of nobody who is coming
 
 
 def _named(path: Path) -> Holder | None:
@@ -78,12 +79,11 @@ def _named(path: Path) -> Holder | None:
         return None
 
 
-def _is_held(path: Path) -> bool:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once: the name was there, so nobody is coming
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(file)
+def is_held(path: Path) -> bool:
+    """Whether some process has an exclusive lock on the file; where there is none, nobody has."""
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # let go of at once; shared with others who only look
+        except BlockingIOError:
+            return True
     return False

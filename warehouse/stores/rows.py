@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 Stored = TypeVar("Stored")
+Value = TypeVar("Value", bytes, bytes | None)
 
 
 class Move(NamedTuple):
@@ -74,13 +75,13 @@ class RowRefused(ValueError):
     """A table, key, value or version is out of the port's bounds; says what was found and what was wanted."""
 
 
-def decoded(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[Stored], mend: str) -> Stored:
+def decoded(table: str, key: str, value: Value, decode: Callable[[Value], Stored], mend: str) -> Stored:
     """The row of these bytes. Raises `RowBroken` where they are none: an answer without it would be wrong.
 
-    `mend` says how the row comes right.
+    `decode` raises msgspec's `DecodeError`; `mend` says how the row comes right.
     """
     try:
-        return decoder.decode(value)
+        return decode(value)
     except msgspec.DecodeError as error:
         raise RowBroken(f"row {key!r} of {table} is broken: {error}; {mend}") from error
 

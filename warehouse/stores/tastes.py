@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -113,12 +113,12 @@ def put_names(rows: Rows, names: Mapping[str, str]) -> None:
     rows.put_many(CATALOG, cards, version=0)
 
 
-_BASE = msgspec.msgpack.Decoder(TasteBase)
-_TAIL = msgspec.msgpack.Decoder(TasteTail)
-_COUNTED = msgspec.msgpack.Decoder(Counted)
-_CARD = msgspec.msgpack.Decoder(TrackCard)
+_BASE = msgspec.msgpack.Decoder(TasteBase).decode
+_TAIL = msgspec.msgpack.Decoder(TasteTail).decode
+_COUNTED = msgspec.msgpack.Decoder(Counted).decode
+_CARD = msgspec.msgpack.Decoder(TrackCard).decode
 BATCH_MENDS = "`backbeat run --reopen DAY`, with any day that has plays, writes bases and cards anew"
 
 
-def _row(table: str, key: str, value: bytes, decoder: msgspec.msgpack.Decoder[Stored]) -> Stored:
-    return decoded(table, key, value, decoder, BATCH_MENDS)
+def _row(table: str, key: str, value: bytes, decode: Callable[[bytes], Stored]) -> Stored:
+    return decoded(table, key, value, decode, BATCH_MENDS)
