@@ -180,7 +180,7 @@ def _damage(stored: Lake, table: Table) -> Finding | None:
         return None
     first, others = damaged[0], len(damaged) - 1
     told = f"{first.path}: {first.found}" + (f"; and {others:,} other files of it" if others else "")
-    days = [file.day for file in damaged if file.day]
+    days = [file.day for file in damaged]
     return Finding(table.name, Verdict.BROKEN, told, mending(table.name, stored.location(table), days))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from deltalake.exceptions import TableNotFoundError
 
@@ -22,7 +23,7 @@ class FileDamaged(FailsAgain):
     """A file of a table is not as it was written; names both, and what mends it."""
 
     def __init__(self, lake: Lake, table: Table, file: DamagedFile) -> None:
-        mend = mending(table.name, lake.location(table), [file.day] if file.day else [])
+        mend = mending(table.name, lake.location(table), [file.day])
         super().__init__(f"{table.name} has a damaged file, {file.path}: {file.found}; mend with: {mend}")
 
 
@@ -35,9 +36,8 @@ def damage_behind(error: BaseException, lake: Lake, tables: Iterable[str]) -> Fi
     if "parquet" not in text.lower():
         return None
     known = [TABLES[name] for name in tables if name in TABLES] or list(TABLES.values())
-    return next((FileDamaged(lake, table, file) for table in known for file in _damaged(lake, table)), None) or next(
-        (FileDamaged(lake, table, file) for table, file in _named(text, lake)), None
-    )
+    found = chain(((table, file) for table in known for file in _damaged(lake, table)), _named(text, lake))
+    return next((FileDamaged(lake, table, file) for table, file in found), None)
 
 
 def _damaged(lake: Lake, table: Table) -> Iterator[DamagedFile]:

@@ -10,6 +10,7 @@ import duckdb
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from jobs.charts_daily import places
 from jobs.core_plays import counted_plays, remaining_plays, told_counts
 from jobs.core_sessions import sessions
 from jobs.features_outcomes import outcomes
@@ -25,7 +26,6 @@ from warehouse.tables import (
     CORE_PLAYS,
     CORE_SESSIONS,
     CORE_TRACKS,
-    EVERYWHERE,
     FEATURES_OUTCOMES,
     FEATURES_TASTE,
     RAW_ERASURES,
@@ -62,10 +62,9 @@ def batch_trends(spark: SparkSession, cut: Cut) -> dict[Hour, dict[str, int]]:
     newest = counted.agg(F.max("hour")).collect()[0][0]
     if newest is None:
         return {}
-    lately = counted.where(F.col("hour") > newest - RING_HOURS)
-    everywhere = lately.withColumn("country", F.lit(EVERYWHERE)).unionByName(lately.where("country IS NOT NULL"))
+    lately = counted.where(F.col("hour") > newest - RING_HOURS).select("hour", places(), "source_track_id")
     trends: defaultdict[Hour, dict[str, int]] = defaultdict(dict)
-    for row in everywhere.groupBy("hour", "country", "source_track_id").count().toLocalIterator():
+    for row in lately.groupBy("hour", "country", "source_track_id").count().toLocalIterator():
         trends[row["hour"], row["country"]][row["source_track_id"]] = row["count"]
     return dict(trends)
 

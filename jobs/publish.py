@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from jobs.als_engines import fit
@@ -54,7 +55,7 @@ def _artifact(run: JobRun, brief: Brief, evaluated: Evaluated) -> Artifact:
     matrix = run.lake.read(FEATURES_MATRIX)
     data = training_data(matrix, run.lake.read(FEATURES_TRANSITIONS, as_of=run.as_of), sessions_before(run))
     run.tally.read += matrix.num_rows
-    two_stage, learned = fitted(data, outcomes_before(run), run.as_of, evaluated.two_stage) or (None, None)
+    two_stage, learned = fitted(data, partial(outcomes_before, run), run.as_of, evaluated.two_stage) or (None, None)
     run.tally.facts["two_stages"] = "none" if two_stage is None else "published"
     return Artifact(
         as_of=run.as_of,

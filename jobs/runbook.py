@@ -18,12 +18,12 @@ def advice(step: str, runbook: Path = RUNBOOK) -> str:
     return "\n".join([f"{told}, see docs/runbook.md#{step}", *(entry or ["  there is no such entry"])])
 
 
-def mending(table: str, location: str, days: Iterable[str]) -> str:
-    """What brings back damaged files of a table there, of those days where it has any.
+def mending(table: str, location: str, days: Iterable[str | None]) -> str:
+    """What brings back damaged files of a table there, of those days where it has any (a file of no day has None).
 
     What is made of `raw.*` is made anew, `raw.*` itself is not.
     """
-    listed = sorted(set(days))
+    listed = sorted({day for day in days if day is not None})
     if table.startswith("raw."):
         return "restoring the file (docs/runbook.md#a-damaged-file)"
     if listed:

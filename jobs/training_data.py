@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
-from models.base import Catalog, Interactions, Positions, Sequences, TrackId
+from models.base import Catalog, Interactions, Positions, Sequences, TrackId, first_of_session
 from models.ranking.logged import Shown
 from warehouse.rules.decay import UNIT
 from warehouse.rules.outcomes import PLAYED
@@ -52,9 +52,8 @@ def sequences(sessions: pa.Table, listeners: pa.Array, tracks: pa.Array) -> Sequ
     started_ms, opened_ms = (sessions[name].filter(known).to_numpy() for name in ("started_ms", "session_started_ms"))
     order = np.lexsort((track, started_ms, row))
     row, opened_ms = row[order], opened_ms[order]
-    opens = (np.diff(row, prepend=-1) != 0) | (np.diff(opened_ms, prepend=-1) != 0)
     starts = np.searchsorted(row, np.arange(len(listeners) + 1))
-    return Sequences(starts, track[order], np.cumsum(opens), started_ms[order] / SECOND_MS)
+    return Sequences(starts, track[order], np.cumsum(first_of_session(row, opened_ms)), started_ms[order] / SECOND_MS)
 
 
 def shown_slots(outcomes: pa.Table, listeners: pa.Array, tracks: pa.Array) -> Shown:

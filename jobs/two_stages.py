@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -11,6 +12,7 @@ from jobs.candidate import Brief
 from jobs.run import JobRun
 from jobs.training_data import TrainingData, distinct_ids, sequences, shown_slots
 from models.ranking.counting import Plays
+from models.ranking.logged import Shown
 from models.ranking.training import Learned, TooLittleHistory, fit_plays
 from models.ranking.trial import trial
 from models.ranking.two_stage import TwoStage, TwoStageConfig
@@ -48,19 +50,21 @@ def tried(run: JobRun, brief: Brief) -> dict[str, Any] | None:
 
 
 def fitted(
-    data: TrainingData, outcomes: pa.Table, as_of: date, figures: dict[str, Any] | None
+    data: TrainingData, outcomes: Callable[[], pa.Table], as_of: date, figures: dict[str, Any] | None
 ) -> tuple[TwoStage, Learned] | None:
     """The model and what it learned from, where its trial went well and there is enough to fit it on.
 
-    It has a forest of what was shown where that forest's own trial went well.
+    It has a forest of what was shown where that forest's own trial went well; the outcomes are read only for one.
     """
     if figures is None or not figures["passed"]:
         return None
-    learns = "shown" in figures and figures["shown"]["passed"]
-    shown = shown_slots(outcomes if learns else outcomes[:0], pa.array(data.listeners), pa.array(data.catalog.ids))
+    shown = Shown.nothing()
+    if "shown" in figures and figures["shown"]["passed"]:
+        listeners, tracks = pa.array(data.listeners), pa.array(data.catalog.ids)
+        shown = shown_slots(outcomes(), listeners, tracks).settled(_midnight_s(as_of))
     plays, weights = Plays.of(data.interactions), data.interactions.weights
     try:
-        return fit_plays(plays, weights, CONFIG, shown.settled(_midnight_s(as_of)))
+        return fit_plays(plays, weights, CONFIG, shown)
     except TooLittleHistory:
         return None
 

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 from jobs.world.audience import COUNTRIES
 from jobs.world.catalog import track_table
 from jobs.world.config import WorldConfig, WorldRefused
-from jobs.world.tables import World, play_tables, told_tables, world
+from jobs.world.tables import World, told_tables, world
 
-__all__ = ["World", "WorldConfig", "WorldRefused", "generate", "play_tables", "told_tables", "world"]
+__all__ = ["World", "WorldConfig", "WorldRefused", "generate", "told_tables", "world"]
 
 PLAYS_FILE, TRACKS_FILE, IMPRESSIONS_FILE = "plays.parquet", "tracks.parquet", "impressions.parquet"
 FILES = (PLAYS_FILE, TRACKS_FILE, IMPRESSIONS_FILE)  # what is imported

@@ -49,12 +49,8 @@ def told_tables(made: World) -> Iterator[WorldTables]:
         rows = slice(start, min(start + LISTENERS_AT_ONCE, made.config.listeners))
         own = plays_of(made.config, made.music, made.people, rows)
         shelves = shelves_of(made.config, made.music, made.people, rows, own)
-        yield WorldTables(_plays(own, shelves, made, names), _impressions(shelves, names))
-
-
-def play_tables(made: World) -> Iterator[pa.Table]:
-    """The plays alone."""
-    return (told.plays for told in told_tables(made))
+        shown = _joined(names.listeners.take(pa.array(shelves.listener)), shelves.number, "-shelf-")
+        yield WorldTables(_plays(own, shelves, shown, made, names), _impressions(shelves, shown, names))
 
 
 class _Names(NamedTuple):
@@ -64,8 +60,8 @@ class _Names(NamedTuple):
     listeners: pa.Array
 
 
-def _plays(own: Plays, shelves: Shelves, made: World, names: _Names) -> pa.Table:
-    """What listeners came to by themselves and what they played of shelves, by listener and time."""
+def _plays(own: Plays, shelves: Shelves, shown: pa.Array, made: World, names: _Names) -> pa.Table:
+    """What listeners came to by themselves and what they played of shelves `shown`, by listener and time."""
     answer, slot = np.nonzero(shelves.tried)
     listener = np.concatenate([own.listener, shelves.listener[answer]])
     started_ms = np.concatenate([own.started_ms, shelves.started_ms[shelves.tried]])
@@ -73,7 +69,7 @@ def _plays(own: Plays, shelves: Shelves, made: World, names: _Names) -> pa.Table
     style = np.concatenate([own.style, np.full(len(slot), len(STYLES))])
     device = np.concatenate([own.device, made.people.devices[shelves.listener[answer], 0]])
     own_ids = _joined(names.listeners.take(pa.array(own.listener)), own.number)
-    impression_id = _impression_ids(shelves, names).take(pa.array(answer))
+    impression_id = shown.take(pa.array(answer))
     told = pa.table(
         {
             "play_id": pa.concat_arrays([own_ids, _joined(impression_id, slot)]),
@@ -94,13 +90,13 @@ def _plays(own: Plays, shelves: Shelves, made: World, names: _Names) -> pa.Table
     return told.take(pa.array(np.lexsort((started_ms, listener))))
 
 
-def _impressions(shelves: Shelves, names: _Names) -> pa.Table:
-    """A row a slot."""
+def _impressions(shelves: Shelves, shown: pa.Array, names: _Names) -> pa.Table:
+    """A row a slot of the shelves, whose impression ids are `shown`."""
     answer = pa.array(np.repeat(np.arange(len(shelves.listener)), SLOTS))
     slots = len(answer)
     return pa.table(
         {
-            "impression_id": _impression_ids(shelves, names).take(answer),
+            "impression_id": shown.take(answer),
             "listener_id": names.listeners.take(pa.array(shelves.listener)).take(answer),
             "shelf": pa.repeat(pa.scalar(SHELF), slots),
             "slot": pa.array(np.tile(np.arange(SLOTS, dtype=np.int32), len(shelves.listener))),
@@ -111,10 +107,6 @@ def _impressions(shelves: Shelves, names: _Names) -> pa.Table:
             "received_ms": pa.array(shelves.shown_ms).take(answer),
         }
     )
-
-
-def _impression_ids(shelves: Shelves, names: _Names) -> pa.Array:
-    return _joined(names.listeners.take(pa.array(shelves.listener)), shelves.number, "-shelf-")
 
 
 def _joined(ids: pa.Array, numbers: Ints, by: str = "-") -> pa.Array:

@@ -80,7 +80,7 @@ def test_what_is_tried_is_measured_after_the_split_and_then_fitted(run: JobRun, 
     assert figures is not None
     assert figures["passed"]
     assert figures[NEXT_TRACK] > 0.9
-    found = fitted(data, outcomes_before(run), AS_OF, figures)
+    found = fitted(data, lambda: outcomes_before(run), AS_OF, figures)
     assert found is not None
     assert isinstance(found[0], TwoStage)
     assert (found[1].logged, found[0].of_shown) == (0, None)
@@ -91,12 +91,12 @@ def test_where_nothing_can_be_measured_there_are_no_two_stages(
     run: JobRun, data: TrainingData, split: date | None
 ) -> None:
     assert tried(run, brief(split)) is None
-    assert fitted(data, outcomes_before(run), AS_OF, None) is None
+    assert fitted(data, lambda: outcomes_before(run), AS_OF, None) is None
 
 
 def test_a_trial_that_went_badly_is_not_published(run: JobRun, data: TrainingData) -> None:
     figures: dict[str, Any] = {"passed": False}
-    assert fitted(data, outcomes_before(run), AS_OF, figures) is None
+    assert fitted(data, lambda: outcomes_before(run), AS_OF, figures) is None
 
 
 def test_a_forest_of_answers_is_kept_only_where_its_own_trial_went_well(data: TrainingData) -> None:
@@ -120,7 +120,7 @@ def test_a_forest_of_answers_is_kept_only_where_its_own_trial_went_well(data: Tr
     ]
     outcomes = rows_of(FEATURES_OUTCOMES, answers)
     for shown, logged in (({}, 0), ({"shown": {"passed": False}}, 0), ({"shown": {"passed": True}}, ENOUGH)):
-        found = fitted(data, outcomes, AS_OF + timedelta(days=30), {"passed": True, **shown})
+        found = fitted(data, lambda: outcomes, AS_OF + timedelta(days=30), {"passed": True, **shown})
         assert found is not None
         assert found[1].logged == logged
         assert (found[0].of_shown is None) == (logged == 0)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.world import WorldConfig, WorldRefused, generate, play_tables, world
+from jobs.world import WorldConfig, WorldRefused, generate, told_tables, world
 from jobs.world.catalog import track_table
 from warehouse.rules.identity import isrc_of, mbid_of
 from warehouse.rules.quantity import HOUR_MS
@@ -23,7 +23,11 @@ SMALL = WorldConfig(listeners=400, tracks=1_000, plays=40_000, days=56)
 
 @pytest.fixture(scope="module")
 def plays() -> pa.Table:
-    return pa.concat_tables(play_tables(world(SMALL)))
+    return plays_of(SMALL)
+
+
+def plays_of(config: WorldConfig) -> pa.Table:
+    return pa.concat_tables(told.plays for told in told_tables(world(config)))
 
 
 def column(plays: pa.Table, name: str) -> np.ndarray:
@@ -41,7 +45,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_other_plays(plays: pa.Table) -> None:
-    other = pa.concat_tables(play_tables(world(replace(SMALL, seed=2))))
+    other = plays_of(replace(SMALL, seed=2))
     assert not other.equals(plays)
 
 
