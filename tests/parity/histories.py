@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
+from itertools import count, zip_longest
+from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from tests.streaming.tastes import DAY, MIN, NOON
-from warehouse.events import ERASURES, PLAYS, SIGNALS, Erasure, Event, Play, Signal, SignalKind, Topic
+from warehouse.events import TOPICS, Erasure, Event, Play, Signal, SignalKind
 from warehouse.sources import SOURCES
+from warehouse.stores.lake import Lake
+from warehouse.stores.landing import LANDINGS, land
 from warehouse.stores.log import Log
+from warehouse.stores.sqlite_log import SqliteLog
+from warehouse.tables import CORE_TRACKS
 
 MIDNIGHT = NOON + DAY // 2
-TOPIC_OF: Mapping[type[Event], Topic] = {Play: PLAYS, Signal: SIGNALS, Erasure: ERASURES}
+TOPIC_OF = {topic.event: topic for topic in TOPICS}
 NAMES = {f"{source}:{n}": f"isrc:{n}" for source in ("spotify", "lastfm") for n in range(3)}
 TRACKS = (*NAMES, *NAMES.values(), "file:unknown", "backbeat:own")
 TELLERS = (*SOURCES, "a source of another time")
 LENGTHS = (None, 0, 4_000, 29_999, 30_000, 3 * MIN, 20 * MIN)
 STEP_MS = 1_000
+
+
+class Stores:
+    """A log and a lake, told the same, with the tracks behind `NAMES`."""
+
+    def __init__(self, folder: Path) -> None:
+        ticks = count(1_000)
+        self.folder = folder
+        self.log = SqliteLog(folder / "log.db", clock=lambda: next(ticks))
+        self.lake = Lake(str(folder / "lake"))
+        tracks = {"source_track_id": list(NAMES), "track_id": list(NAMES.values())}
+        self.lake.replace(CORE_TRACKS, pa.table(tracks, CORE_TRACKS.schema))
+
+    def land(self) -> None:
+        for landing in LANDINGS:
+            land(self.lake, self.log, landing)
 
 
 class History(NamedTuple):

@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from jobs.expire import forget
 from jobs.parity import batch_outcomes, batch_trends
 from streaming.parity import outcomes, trends
+from tests.parity.histories import TOPIC_OF
 from tests.parity.test_parity import PLAY_LANDING, Books
 from tests.streaming import answers
 from tests.streaming.tastes import DAY, MIN, NOON, erasure, play
@@ -28,7 +29,6 @@ from warehouse.trending import MONITORED, TOLD_AGAIN
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 HOUR = 60 * MIN
 LATEST = NOON + 4 * DAY
-TOPIC_OF = {topic.event: topic for topic in TOPICS}
 
 
 def heard(play_id: str, random: Random) -> Play:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +10,24 @@ import pyarrow as pa
 import pytest
 
 from jobs.expire import forget
-from tests.parity.histories import NAMES, History, histories, rounds, steady, tell
+from tests.parity.histories import NAMES, History, Stores, histories, rounds, steady, tell
 from tests.streaming.batch import base_of
 from tests.streaming.tastes import NOON, erasure, play
 from warehouse.events import PLAYS, Play
 from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, land
 from warehouse.stores.ledger import UNKNOWN, Books, Line, books
 from warehouse.stores.log import partition_of
-from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.tables import CORE_PLAYS, CORE_TRACKS, RAW_ERASURES, RAW_PLAYS, RAW_QUARANTINE, Table
 
 TODAY = "2024-10-04"  # the day of NOON
 
 
-class Shop:
+class Shop(Stores):
     """A log, a lake, and core.plays as an oracle makes it of what has landed."""
-
-    def __init__(self, folder: Path) -> None:
-        ticks = count(1_000)
-        self.folder = folder
-        self.log = SqliteLog(folder / "log.db", clock=lambda: next(ticks))
-        self.lake = Lake(str(folder / "lake"))
-        tracks = {"source_track_id": list(NAMES), "track_id": list(NAMES.values())}
-        self.lake.replace(CORE_TRACKS, pa.table(tracks, CORE_TRACKS.schema))
 
     def told(self, *histories: History) -> None:
         for events in rounds(histories):
             tell(self.log, events)
-
-    def land(self) -> None:
-        for landing in LANDINGS:
-            land(self.lake, self.log, landing)
 
     def make_core(self, *, without: Iterable[str] = ()) -> None:
         """core.plays anew; `without` are play_ids that get lost on the way."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -14,16 +13,15 @@ from pyspark.sql import SparkSession
 from jobs.parity import batch_accounts
 from streaming.features import FEATURES
 from streaming.replaying import Timed, replay, timeline
-from tests.parity.histories import NAMES, History, histories, rounds, steady, tell
+from tests.parity.histories import History, Stores, histories, rounds, steady, tell
 from warehouse.parity import Comparison, stream_account
 from warehouse.rules.decay import TASTE_ENTRIES
 from warehouse.stores.cut import Cut, CutRefused, cut
-from warehouse.stores.lake import Lake
-from warehouse.stores.landing import LANDINGS, land, landed_offsets, voided_until, without_repeats
+from warehouse.stores.landing import LANDINGS, landed_offsets, voided_until, without_repeats
 from warehouse.stores.memory_rows import MemoryRows
 from warehouse.stores.sqlite_log import SqliteLog
 from warehouse.stores.tastes import Tastes, put_names
-from warehouse.tables import CORE_TRACKS, RAW_PLAYS
+from warehouse.tables import RAW_PLAYS
 from warehouse.taste import RECENT_PLAYS
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
@@ -31,19 +29,8 @@ PLAY_LANDING = LANDINGS[0]
 TASTE = FEATURES["taste"]
 
 
-class Books:
-    """A log and a lake, told the same."""
-
-    def __init__(self, folder: Path) -> None:
-        ticks = count(1_000)
-        self.log = SqliteLog(folder / "log.db", clock=lambda: next(ticks))
-        self.lake = Lake(str(folder / "lake"))
-        tracks = {"source_track_id": list(NAMES), "track_id": list(NAMES.values())}
-        self.lake.replace(CORE_TRACKS, pa.table(tracks, CORE_TRACKS.schema))
-
-    def land(self) -> None:
-        for landing in LANDINGS:
-            land(self.lake, self.log, landing)
+class Books(Stores):
+    """And what an import brought."""
 
     def bring_in(self, told: Sequence[History]) -> None:
         """The imported part of their histories, as importers land it."""
