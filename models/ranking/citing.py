@@ -15,7 +15,7 @@ import numpy as np
 
 from models.base import NOBODY, Citations, Floats, Positions, Scores, Taste, cited
 from models.ranking.corpus import Corpus
-from models.ranking.evidence import Evidence, session_of
+from models.ranking.evidence import Evidence
 from models.ranking.features import ALS_COLUMN, features_less
 from models.ranking.sparse import among
 
@@ -45,9 +45,10 @@ class Removed:
     of: Positions
 
 
-def own_of_session(taste: Taste, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
+def own_of_session(evidence: Evidence, items: Positions, plays: Floats) -> list[tuple[int, Positions]]:
     """Places of the session's tracks among the items, the current one left out, and for which item each is asked."""
-    heard = among(taste.tracks, np.sort(session_of(taste))) & among(taste.tracks, np.sort(items)) & (plays > 0)
+    taste, session = evidence.taste, evidence.session.plays
+    heard = among(taste.tracks, np.sort(session)) & among(taste.tracks, np.sort(items)) & (plays > 0)
     places = np.flatnonzero(heard & (taste.tracks != (NOBODY if taste.current is None else taste.current)))
     return [(place, np.flatnonzero(items == taste.tracks[place])) for place in places.tolist()]
 
@@ -92,7 +93,7 @@ def _earlier(corpus: Corpus, evidence: Evidence, items: Positions, plays: Floats
     if not len(taste.tracks):
         return np.empty((len(items), 0), np.int64), np.empty((len(items), 0))
     scores, left = corpus.als.scores_without(taste, items, plays)
-    asked = (plays > 0) & ~among(taste.tracks, np.sort(session_of(taste)))
+    asked = (plays > 0) & ~among(taste.tracks, np.sort(evidence.session.plays))
     own = (taste.tracks == items[:, None]) & asked
     liked = cited(np.where(asked & ~own, scores[:, None] - left, -np.inf), LIKED).places
     places = np.column_stack([liked, np.where(own.any(axis=1), own.argmax(axis=1), NOBODY)])
@@ -101,15 +102,12 @@ def _earlier(corpus: Corpus, evidence: Evidence, items: Positions, plays: Floats
 
 def _removals(evidence: Evidence, places: Positions, plays: Floats) -> list[tuple[Removed, Positions]]:
     """One of each place among `places` [items, slots], and in which slot of its items it is; the session stays."""
-    asked = np.flatnonzero(places.ravel() != NOBODY)
-    asked = asked[np.argsort(places.ravel()[asked], kind="stable")]
-    each, first = np.unique(places.ravel()[asked], return_index=True)
-    items, slots = np.divmod(asked, max(places.shape[1], 1))
-    parts = zip(each.tolist(), np.split(items, first[1:]), np.split(slots, first[1:]), strict=True) if len(each) else ()
-    return [
-        (Removed(place, replace(evidence, taste=evidence.taste.without(place, float(plays[place]))), of), slot)
-        for place, of, slot in parts
-    ]
+    removals = []
+    for place in np.unique(places[places != NOBODY]).tolist():
+        of, slots = np.nonzero(places == place)
+        less = replace(evidence, taste=evidence.taste.without(place, float(plays[place])))
+        removals.append((Removed(place, less, of), slots))
+    return removals
 
 
 def says_nothing(taste: Taste) -> bool:

@@ -160,7 +160,6 @@ class Own(IntEnum):
 class Evidence:
     """What the session speaks for, the listener's vector of ALS [factors], and what the own plays speak for."""
 
-    tracks: int
     taste: Taste
     session: OfSession
     vector: Floats
@@ -173,7 +172,7 @@ class Evidence:
         fresh = {name: one for one in plays if (name := one.tobytes()) not in known}
         known.update(zip(fresh, OfSession.read(corpus, list(fresh.values())), strict=True))
         return [
-            cls(corpus.tracks, taste, known[one.tobytes()], corpus.als.fold_in(taste))
+            cls(taste, known[one.tobytes()], corpus.als.fold_in(taste))
             for taste, one in zip(tastes, plays, strict=True)
         ]
 
@@ -190,7 +189,7 @@ class Evidence:
     @cached_property
     def own(self) -> Named:
         """Read at its first use."""
-        return Named.summed(len(Own), self.tracks, list(_own(self.taste, self.session.current)))
+        return Named.summed(len(Own), self.session.named.tracks, list(_own(self.taste, self.session.current)))
 
 
 def _own(taste: Taste, current: int | None) -> Iterator[Term]:

@@ -50,20 +50,23 @@ _OF_ALL = slice(NAMES.index("popularity_of_current"), len(NAMES))  # what all ro
 def features(corpus: Corpus, evidence: Evidence, items: Positions) -> Scores:
     """One row for each of these tracks [items, names], float32 and finite."""
     rows = np.empty((len(items), len(NAMES)), np.float32)
+    rows[:, _POPULARITY] = corpus.shares[items]
     _write_session(rows, corpus, evidence.session, items)
+    _write_als(rows, corpus, evidence, items)
     _write_own(rows, evidence, items)
-    _write_moment(rows, corpus, evidence, items)
+    _write_moment(rows, corpus, evidence)
     return rows
 
 
 def features_less(corpus: Corpus, evidence: Evidence, rows: Scores, less: Evidence, items: Positions) -> Scores:
-    """The rows of these tracks with a play taken back: no more is computed again than can have changed."""
-    rows = rows.copy()
+    """The rows of these tracks, written over, with a play taken back: only what can have changed is computed again."""
     if less.session is not evidence.session:
         _write_session(rows, corpus, less.session, items)
+    if less.vector is not evidence.vector:
+        _write_als(rows, corpus, less, items)
     if among(items, evidence.heard).any():
         _write_own(rows, less, items)
-    _write_moment(rows, corpus, less, items)
+    _write_moment(rows, corpus, less)
     return rows
 
 
@@ -81,6 +84,10 @@ def _write_session(rows: Scores, corpus: Corpus, session: OfSession, items: Posi
     rows[:, _CURRENT_COSINE] = 0.0 if current is None else directions @ corpus.directions[current]
 
 
+def _write_als(rows: Scores, corpus: Corpus, evidence: Evidence, items: Positions) -> None:
+    rows[:, ALS_COLUMN] = corpus.als.vectors[items] @ evidence.vector
+
+
 def _write_own(rows: Scores, evidence: Evidence, items: Positions) -> None:
     """All zero, and the age without end, for a track that the listener never played."""
     if not among(items, evidence.heard).any():
@@ -91,15 +98,13 @@ def _write_own(rows: Scores, evidence: Evidence, items: Positions) -> None:
     rows[:, _OWN] = scores.T
 
 
-def _write_moment(rows: Scores, corpus: Corpus, evidence: Evidence, items: Positions) -> None:
+def _write_moment(rows: Scores, corpus: Corpus, evidence: Evidence) -> None:
     session, recent, tracks = evidence.session, evidence.taste.recent, len(evidence.taste.tracks)
     current, plays = session.current, len(recent.tracks)
-    rows[:, ALS_COLUMN] = corpus.als.vectors[items] @ evidence.vector
-    rows[:, _POPULARITY] = corpus.shares[items]
     rows[:, _OF_ALL] = (
         0.0 if current is None else corpus.shares[current],
         recent.session,
-        1.0 - session.named.count(Said.TIMES) / max(len(session.plays), 1),
+        1.0 - session.named.counts[Said.TIMES] / max(len(session.plays), 1),
         session.named.totals[Said.FOLLOWS],
         plays,
         tracks,

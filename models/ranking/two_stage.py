@@ -122,14 +122,13 @@ class TwoStage(Model):
         found, rows = self._candidates(taste, exclude)
         return ranked(found.items, self.scores_of(rows), k)
 
-    def propose(self, evidence: Evidence, k: int, barred: Positions, within: Positions | None = None) -> Proposed:
-        """The best `k` candidates, none of `barred`, which ascend, and only those `within` where it is told."""
+    def propose(self, evidence: Evidence, k: int, barred: Positions) -> Proposed:
+        """The best `k` candidates, none of `barred`, which ascend."""
         found = candidates(self.corpus, evidence, self.config.depth, barred)
-        chosen = np.arange(len(found)) if within is None else np.flatnonzero(np.isin(found.items, within))
-        scored = self.scored(evidence, found.items[chosen])
+        scored = self.scored(evidence, found.items)
         order = np.argsort(-scored.scores, kind="stable")[:k]  # ties by position, by which candidates ascend
         best = scored[order]
-        sources = found.sources[chosen][order].tolist()
+        sources = found.sources[order].tolist()
         return Proposed(best.items, best.rows, best.scores, tuple([SOURCES[source] for source in sources]))
 
     def scored(self, evidence: Evidence, items: Positions) -> Scored:
@@ -147,7 +146,7 @@ class TwoStage(Model):
         if not len(items) or not len(taste.tracks):
             return Citations.none(len(items), limit)
         (evidence,) = self.read(taste)
-        suspects = own_of_session(taste, items, plays)
+        suspects = own_of_session(evidence, items, plays)
         current = np.flatnonzero((taste.tracks == (NOBODY if taste.current is None else taste.current)) & (plays > 0))
         suspects = [*((place, np.arange(len(items))) for place in current.tolist()), *suspects]
         return self.cite(evidence, self.scored(evidence, items), plays, self.removals(evidence, suspects, plays), limit)

@@ -48,7 +48,7 @@ def _cites(
 ) -> tuple[tuple[int, ...], ...]:
     """Plays whose removal, computed again, lowers the item's score. Without the current one the last but one is."""
     known = asked.known
-    own = own_of_session(known.taste, shown.items, known.plays)
+    own = own_of_session(evidence, shown.items, known.plays)
     removals = model.removals(evidence, own, known.plays)
     if known.taste.current is not None:
         removals.insert(0, Removed(CURRENT, before_current, np.arange(len(shown.items))))
