@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -41,11 +42,6 @@ class Lists:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    @property
-    def found(self) -> float:
-        """The share of what was asked for."""
-        return len(self) / max(self.asked, 1)
-
     @classmethod
     def told(cls, lists: Sequence[List], asked: int) -> Self:
         """These, of so many that were asked for."""
@@ -60,14 +56,8 @@ class Lists:
     def joined(cls, parts: Sequence[Lists]) -> Self:
         """All of these, one after the other."""
         some: list[Lists] = [cls.told([], 0), *parts]
-        return cls(
-            np.concatenate([part.rows for part in some]),
-            np.concatenate([part.played for part in some]),
-            np.concatenate([part.slots for part in some]),
-            np.concatenate([part.sizes for part in some]),
-            np.concatenate([part.listeners for part in some]),
-            sum(part.asked for part in some),
-        )
+        arrays = {name: np.concatenate([getattr(part, name) for part in some]) for name in _PARTS}
+        return cls(**arrays, asked=sum(part.asked for part in some))
 
     def arrays(self, prefix: str) -> dict[str, npt.NDArray[Any]]:
         """As plain arrays, to be written with others."""
@@ -77,10 +67,10 @@ class Lists:
     @classmethod
     def from_arrays(cls, prefix: str, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
         """What `arrays` took apart."""
-        rows, played, slots, sizes, listeners = (arrays[f"{prefix}_{name}"] for name in _PARTS)
-        return cls(rows, played, slots, sizes, listeners, int(arrays[f"{prefix}_asked"][0]))
+        parts = {name: arrays[f"{prefix}_{name}"] for name in _PARTS}
+        return cls(**parts, asked=int(arrays[f"{prefix}_asked"][0]))
 
-    @property
+    @cached_property
     def pairs(self) -> Floats:
         """How many pairs of a played and an unplayed track each list has [lists]."""
         played = self._sums(self.played)
@@ -92,7 +82,7 @@ class Lists:
         Over the pairs that is the area under the ROC curve, here from the sum of the ranks of what was played (Mann and
         Whitney 1947).
         """
-        of = np.repeat(np.arange(len(self)), self.sizes)
+        of = self._list_of
         order = np.lexsort((scores, of))
         opens = np.append(True, (np.diff(scores[order]) != 0) | (np.diff(of[order]) != 0))[: len(order)]
         group = np.cumsum(opens) - 1
@@ -103,5 +93,9 @@ class Lists:
         return self._sums(self.played * ranks) - played * (played - 1) / 2
 
     def _sums(self, values: npt.NDArray[Any]) -> Floats:
-        of = np.repeat(np.arange(len(self)), self.sizes)
-        return np.bincount(of, values, len(self)).astype(np.float64)
+        return np.bincount(self._list_of, values, len(self)).astype(np.float64)
+
+    @cached_property
+    def _list_of(self) -> Positions:
+        """The list of each track [tracks]."""
+        return np.repeat(np.arange(len(self)), self.sizes)

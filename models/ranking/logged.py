@@ -19,6 +19,7 @@ from models.ranking.evidence import Evidence
 from models.ranking.features import features
 from models.ranking.lists import List, Lists
 from models.ranking.pseudo import taste_at
+from models.ranking.sparse import starts_of_runs
 from models.ranking.two_stage import TwoStageConfig
 from warehouse.rules.outcomes import is_settled
 from warehouse.rules.quantity import SECOND_MS
@@ -40,7 +41,7 @@ class Shown:
 
     def __len__(self) -> int:
         """How many answers."""
-        return int((np.diff(self.answers, prepend=-1) != 0).sum())
+        return len(starts_of_runs(self.answers))
 
     @classmethod
     def nothing(cls) -> Shown:
@@ -62,7 +63,7 @@ class Shown:
 
 def logged(corpus: Corpus, plays: Plays, shown: Shown, config: TwoStageConfig) -> Lists:
     """Lists of these answers, but for listeners who had played nothing before; the corpus is of plays before all."""
-    starts = np.flatnonzero(np.diff(shown.answers, prepend=-1))
+    starts = starts_of_runs(shown.answers)
     bounds = np.append(starts, len(shown.answers)).tolist()
     found = [_list(corpus, plays, shown, slice(start, end), config) for start, end in pairwise(bounds)]
     return Lists.told([one for one in found if one is not None], len(starts))

@@ -73,9 +73,10 @@ class Named:
         """The sum of all scores of each source [sources]."""
         return np.bincount(self.source_of, self.scores, self.sources).astype(np.float64)
 
-    def count(self, source: int) -> int:
-        """How many tracks a source names."""
-        return int(np.count_nonzero(self.source_of == source))
+    @cached_property
+    def counts(self) -> Positions:
+        """How many tracks each source names [sources]."""
+        return np.bincount(self.source_of, minlength=self.sources)
 
     def places(self, items: Positions) -> Positions:
         """The entry of each source for each of these items [sources, items], -1 where it does not name it."""

@@ -9,9 +9,11 @@ pair of a played and an unplayed track of one answer, whether it scores the play
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models.base import Floats, Positions, Taste
 from models.evaluation.bootstrap import Interval, paired
@@ -29,65 +31,61 @@ NEXT_TRACK_OF_TRANSITIONS = "transitions hit@20 (the next track)"
 
 
 @dataclass(frozen=True)
-class AnswersTrial:
-    """Pairs in the right order [listeners] by the forest that learned from answers and by the first one, of `pairs`."""
+class _Beside:
+    """What one model got right [listeners] and what the other did, both of so many that were `asked` [listeners]."""
 
-    of_shown: Floats
-    of_next: Floats
-    pairs: Floats
+    ours: Floats
+    theirs: Floats
+    asked: Floats
 
-    @property
+    @cached_property
     def difference(self) -> Interval:
-        """The forest of answers minus the first one."""
-        return paired(self.of_shown, self.of_next, self.pairs)
+        """Ours minus theirs."""
+        return paired(self.ours, self.theirs, self.asked)
 
     @property
     def passed(self) -> bool:
-        """Whether it is not worse beyond chance."""
+        """Whether ours is not worse beyond chance."""
         return self.difference.high >= 0
 
-    def figures(self) -> dict[str, Any]:
-        """As JSON has them."""
-        found, total = self.difference, self.pairs.sum()
-        return {
-            "listeners": len(self.pairs),
-            "auc": float(self.of_shown.sum() / total),
-            "auc of what is played next": float(self.of_next.sum() / total),
-            "difference": [found.mean, found.low, found.high],
-            "passed": self.passed,
-        }
+    @property
+    def shares(self) -> tuple[float, float]:
+        """Of all that were asked, what each got right: ours and theirs."""
+        total = self.asked.sum()
+        return float(self.ours.sum() / total), float(self.theirs.sum() / total)
+
+    def told(self) -> dict[str, Any]:
+        """The difference with its interval, and the verdict, as JSON has them."""
+        found = self.difference
+        return {"difference": [found.mean, found.low, found.high], "passed": self.passed}
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Hits at 20 [listeners], summed over each one's `moments` [listeners]; what the forest had `learned` from."""
-
-    two_stage: Floats
-    transitions: Floats
-    moments: Floats
-    learned: Learned
-    answers: AnswersTrial | None = None
-
-    @property
-    def difference(self) -> Interval:
-        """Two stages minus transitions."""
-        return paired(self.two_stage, self.transitions, self.moments)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the two stages are not worse beyond chance."""
-        return self.difference.high >= 0
+class AnswersTrial(_Beside):
+    """Pairs in the right order, by the forest that learned from answers beside the first one."""
 
     def figures(self) -> dict[str, Any]:
         """As JSON has them."""
-        found, total = self.difference, self.moments.sum()
+        ours, theirs = self.shares
+        return {"listeners": len(self.asked), "auc": ours, "auc of what is played next": theirs, **self.told()}
+
+
+@dataclass(frozen=True)
+class Trial(_Beside):
+    """Hits at 20 over moments, by two stages beside transitions; what the forest had `learned` from."""
+
+    learned: Learned
+    answers: AnswersTrial | None = None
+
+    def figures(self) -> dict[str, Any]:
+        """As JSON has them."""
+        ours, theirs = self.shares
         return {
-            "moments": int(total),
-            "listeners": len(self.moments),
-            NEXT_TRACK: float(self.two_stage.sum() / total),
-            NEXT_TRACK_OF_TRANSITIONS: float(self.transitions.sum() / total),
-            "difference": [found.mean, found.low, found.high],
-            "passed": self.passed,
+            "moments": int(self.asked.sum()),
+            "listeners": len(self.asked),
+            NEXT_TRACK: ours,
+            NEXT_TRACK_OF_TRANSITIONS: theirs,
+            **self.told(),
             "learned": asdict(self.learned),
             **({} if self.answers is None else {"shown": self.answers.figures()}),
         }
@@ -107,11 +105,8 @@ def trial(plays: Plays, split_s: float, tracks: int, config: TwoStageConfig, sho
     wanted = plays.tracks[drawn + 1]
     ours = (model.recommend_many(tastes, K) == wanted[:, None]).any(axis=1)
     theirs = np.array([track in _followers(model.corpus, taste) for track, taste in zip(wanted, tastes, strict=True)])
-    _, row = np.unique(plays.listeners[drawn], return_inverse=True)
-    two_stage, transitions, each = (
-        np.bincount(row, values).astype(np.float64) for values in (ours, theirs, np.ones(len(row)))
-    )
-    return Trial(two_stage, transitions, each, learned, answered(model, plays, shown.between(split_s, np.inf)))
+    two_stage, transitions, asked = _by_listener(plays.listeners[drawn], ours, theirs, np.ones(len(drawn)))
+    return Trial(two_stage, transitions, asked, learned, answered(model, plays, shown.between(split_s, np.inf)))
 
 
 def answered(model: TwoStage, plays: Plays, shown: Shown) -> AnswersTrial | None:
@@ -122,16 +117,15 @@ def answered(model: TwoStage, plays: Plays, shown: Shown) -> AnswersTrial | None
     asked = np.flatnonzero(lists.pairs > 0)
     if not len(asked):
         return None
-    _, unit = np.unique(lists.listeners[asked], return_inverse=True)
-    of_shown, of_next, pairs = (
-        np.bincount(unit, values[asked]).astype(np.float64)
-        for values in (
-            lists.ordered_rightly(model.recommending.scores_of(lists.rows)),
-            lists.ordered_rightly(model.scores_of(lists.rows)),
-            lists.pairs,
-        )
-    )
-    return AnswersTrial(of_shown, of_next, pairs)
+    of_shown = lists.ordered_rightly(model.recommending.scores_of(lists.rows))
+    of_next = lists.ordered_rightly(model.scores_of(lists.rows))
+    return AnswersTrial(*_by_listener(lists.listeners[asked], of_shown[asked], of_next[asked], lists.pairs[asked]))
+
+
+def _by_listener(listeners: Positions, *values: npt.NDArray[Any]) -> list[Floats]:
+    """The sums of values by listener, listeners ascending."""
+    _, row = np.unique(listeners, return_inverse=True)
+    return [np.bincount(row, each).astype(np.float64) for each in values]
 
 
 def _followers(corpus: Corpus, taste: Taste) -> Positions:

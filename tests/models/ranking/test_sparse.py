@@ -25,7 +25,7 @@ def test_scores_of_a_track_that_a_source_names_again_are_added() -> None:
     places = found.places(np.array([9, 4, 3, 8]))
     np.testing.assert_array_equal(found.at(places), [[3, 2, 0, 2], [0, 0, 0, 0], [0, 0, 5, 0]])
     np.testing.assert_array_equal(found.totals, [7, 0, 6])
-    assert [found.count(source) for source in range(3)] == [3, 0, 2]
+    assert found.counts.tolist() == [3, 0, 2]
 
 
 def test_ranks_are_among_all_that_a_source_names_and_ties_go_by_position() -> None:
