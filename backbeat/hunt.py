@@ -15,13 +15,12 @@ from threadpoolctl import threadpool_limits
 
 from backbeat.learning import as_parameters
 from models.base import Model
-from models.blend import Blend, BlendConfig
+from models.blend import Blend, BlendConfig, fit_members
 from models.evaluation.blending import reweighted
 from models.evaluation.datasets import Dataset
 from models.evaluation.run import Contestant, evaluate
 from models.evaluation.splits import Split
 from models.learners import Learner
-from models.members import fit_members
 from models.search_space import OneOf, Range, Where
 
 SECONDS, CUT_OFF = "seconds", "cut off"  # attributes of a trial: how long it worked, and that it was ended
@@ -139,8 +138,7 @@ class BlendSought:
     @cached_property
     def members(self) -> tuple[Model, ...]:
         """Fitted at the first use: what trials differ in does not change them."""
-        told = ((member.learner, member.settings) for member in self.base.members)
-        return fit_members(self.split.train, told)
+        return fit_members(self.split.train, self.base.members)
 
     @property
     def _keys(self) -> list[str]:

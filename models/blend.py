@@ -27,7 +27,6 @@ from models.als import AlsModel
 from models.base import Interactions, Model, ModelBroken, Scores, Taste
 from models.files import read_json, write_json
 from models.learners import UnknownLearner, learner
-from models.members import fit_members, load_members, save_members
 from models.reaching import ReachingModel
 from models.scoring import ScoringModel
 
@@ -122,22 +121,37 @@ class Blend(ScoringModel):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", dataclasses.asdict(self.config))
-        save_members(folder, [member.learner for member in self.config.members], self.members)
+        for part, model in zip(_parts_of(folder, self.config), self.members, strict=True):
+            model.save(part)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         try:
             config = msgspec.convert(read_json(folder / "config.json"), BlendConfig)
-            kinds = [(member.learner, learner(member.learner).model_type) for member in config.members]
+            kinds = [learner(member.learner).model_type for member in config.members]
         except (msgspec.ValidationError, ValueError, UnknownLearner) as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
-        return cls(config, load_members(folder, kinds))
+        members = tuple(kind.load(part) for kind, part in zip(kinds, _parts_of(folder, config), strict=True))
+        if len({member.tracks for member in members}) != 1:
+            found = ", ".join(f"{member.name} of {member.tracks}" for member in members)
+            raise ModelBroken(f"reading {folder}: found {found} tracks, wanted one catalog")
+        return cls(config, members)
 
 
 def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig()) -> Blend:
     """Fit each member that weighs something on the same interactions. Raises what their fits raise."""
-    told = ((member.learner, member.settings) for member in config.speaking)
-    return Blend(replace(config, members=config.speaking), fit_members(interactions, told))
+    return Blend(replace(config, members=config.speaking), fit_members(interactions, config.speaking))
+
+
+def fit_members(interactions: Interactions, members: Sequence[Member]) -> tuple[Model, ...]:
+    """Fit each, whatever it weighs. Raises what their fits raise."""
+    chosen = [(learner(member.learner), member.settings) for member in members]
+    return tuple(one.fitted(interactions, one.settings(settings)) for one, settings in chosen)
+
+
+def _parts_of(folder: Path, config: BlendConfig) -> list[Path]:
+    """The folder of each member: its place and its learner's name."""
+    return [folder / f"{place}-{member.learner}" for place, member in enumerate(config.members, 1)]
 
 
 def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:

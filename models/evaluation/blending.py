@@ -16,9 +16,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from models.base import Floats, Positions, Scores, Taste
-from models.blend import Blend, BlendConfig, Member
+from models.blend import Blend, BlendConfig, Member, fit_members
 from models.evaluation.splits import Split
-from models.members import fit_members
 from models.scoring import best_of_each
 
 CASES_AT_MOST, PER_MEMBER, RIDGE, SAMPLE_SEED = 6_000, 100, 1.0, 23
@@ -50,8 +49,7 @@ def blended(split: Split, config: BlendConfig) -> BlendConfig:
 
     Raises `NothingToFit`.
     """
-    members = fit_members(split.train, ((member.learner, member.settings) for member in config.members))
-    return reweighted(split, Blend(config, members)).config
+    return reweighted(split, Blend(config, fit_members(split.train, config.members))).config
 
 
 def reweighted(split: Split, blend: Blend) -> Blend:
