@@ -23,7 +23,6 @@ from models.base import ModelBroken
 from models.files import read_arrays, write_arrays
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-Curves = Mapping[str, list[tuple[int, float]]]
 _DOCUMENT = "document"
 
 
