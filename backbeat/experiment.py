@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +23,11 @@ from models.experiments import feedback as loop
 from models.experiments import off_policy as ope
 from models.experiments.assignment import Experiment, assigned, assigned_all
 from models.experiments.study import Choices, Comparison, arm_numbers, checked_sizes, compared, estimates
+from models.history import day_of
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.experiments import around_exposure, exposures, provenance, rounds
 
 app = App(name="experiment", help="Experiments: who is in which arm, and what that says.")
-_EPOCH = date(1970, 1, 1)
 SEED = 11  # of bootstraps
 
 
@@ -153,7 +153,7 @@ def _compared(found: Comparison) -> list[dict[str, Any]]:
                 "low": _finite(last.low[-1]),
                 "high": _finite(last.high[-1]),
                 "p_value": float(last.p_value[-1]),
-                "decided": None if decided is None else str(_EPOCH + timedelta(days=int(found.days[decided]))),
+                "decided": None if decided is None else str(day_of(found.days[decided])),
             }
         )
     return told
@@ -232,7 +232,7 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
     recommended = plays["recommended"].to_numpy(zero_copy_only=False)
     told = loop.feedback(loop.Plays(_codes(plays["listener_id"]), _codes(plays["track_id"]), weeks, recommended))
     if json:
-        emit({"weeks": [asdict(week) | {"week": _day(week.week)} for week in told.weeks]})
+        emit({"weeks": [asdict(week) | {"week": str(day_of(week.week))} for week in told.weeks]})
         return
     columns = ["week of", "plays", "recommended", "drift bits"]
     measures = ["gini", "effective_tracks", "coverage", "overlap", "popularity"]
@@ -242,7 +242,7 @@ def feedback(*, since: date | None = None, json: Flag = False) -> None:
             spread = getattr(week, kind)
             if spread is not None:
                 figures = [getattr(spread, measure) for measure in measures]
-                rows.append([_day(week.week), spread.plays, week.recommended_share, week.drift_bits, *figures])
+                rows.append([day_of(week.week), spread.plays, week.recommended_share, week.drift_bits, *figures])
         if rows:
             console().print(table(kind, [*columns, *(measure.replace("_", " ") for measure in measures)], rows))
 
@@ -277,10 +277,6 @@ def _whole(column: pa.ChunkedArray) -> Positions:
 
 def _day_numbers(column: pa.ChunkedArray) -> Positions:
     return _whole(column.cast(pa.int32()))
-
-
-def _day(number: int) -> str:
-    return str(_EPOCH + timedelta(days=number))
 
 
 def _finite(value: float) -> float | None:
