@@ -5,12 +5,12 @@ OPENBLAS_NUM_THREADS=1 python -m bench.als
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from statistics import median
 
 from threadpoolctl import threadpool_limits
 
+from bench.clock import timed
 from bench.peers import bare_implicit
 from bench.report import Result, write
 from bench.worlds import TasteWorld, interactions
@@ -33,7 +33,7 @@ def main() -> None:
         listeners, tracks = bare_implicit.fitted(world.weights, CONFIG)
         ours_loss = loss(Factors(CONFIG, listeners, fit_als(world, CONFIG, threads=1).vectors), world)
         peer_loss = loss(Factors(CONFIG, listeners, tracks), world)
-        weighted_s = _seconds(lambda: fit_als(world, WEIGHTED, threads=1))
+        weighted_s = timed(lambda: fit_als(world, WEIGHTED, threads=1))[0]
     ratio = median(ours / theirs for ours, theirs in zip(ours_s, theirs_s, strict=True))
     write(
         Result(
@@ -69,14 +69,8 @@ def _in_turns(world: Interactions) -> tuple[list[float], list[float]]:
             (theirs, lambda: bare_implicit.fitted(world.weights, CONFIG)),
         ]
         for times, fit in pair if turn % 2 else reversed(pair):
-            times.append(_seconds(fit))
+            times.append(timed(fit)[0])
     return ours, theirs
-
-
-def _seconds(fit: Callable[[], object]) -> float:
-    began = time.process_time()  # one thread: what others do on the machine is not counted
-    fit()
-    return time.process_time() - began
 
 
 if __name__ == "__main__":

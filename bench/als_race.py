@@ -5,14 +5,12 @@ OPENBLAS_NUM_THREADS=1 python -m bench.als_race
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
-from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from bench.clock import timed
 from bench.peers import bare_implicit
 from bench.report import Result, write
 from bench.worlds import LASTFM_360K, TasteWorld, interactions
@@ -26,18 +24,16 @@ ROUNDS = 3
 GOAL = 0.5
 EQUAL = 1e-4  # by this share two losses may differ and count as equal
 
-Fitted = TypeVar("Fitted")
-
 
 def main() -> None:
     """Fit both in turns, one thread each, as many iterations each, and compare medians; compiling is told apart."""
     world, ours_config = interactions(LASTFM_360K), replace(CONFIG, conjugate_steps=STEPS)
-    compiling_s, _ = _timed(lambda: fit_als(interactions(WARM_UP), ours_config, threads=1))
+    compiling_s, _ = timed(lambda: fit_als(interactions(WARM_UP), ours_config, threads=1))
     times: list[tuple[float, float]] = []
     with threadpool_limits(1):
         for _ in range(ROUNDS):
-            peer_s, (peer_listeners, peer_tracks) = _timed(lambda: bare_implicit.fitted(world.weights, CONFIG))
-            ours_s, (listeners, tracks) = _timed(lambda: descended(world, ours_config, threads=1))
+            peer_s, (peer_listeners, peer_tracks) = timed(lambda: bare_implicit.fitted(world.weights, CONFIG))
+            ours_s, (listeners, tracks) = timed(lambda: descended(world, ours_config, threads=1))
             times.append((ours_s, peer_s))
     ours_loss = loss(Factors(CONFIG, listeners, tracks), world)
     peer_loss = loss(Factors(CONFIG, peer_listeners, peer_tracks), world)
@@ -66,12 +62,6 @@ def main() -> None:
             },
         )
     )
-
-
-def _timed(fit: Callable[[], Fitted]) -> tuple[float, Fitted]:
-    began = time.process_time()  # one thread: what others do on the machine is not counted
-    fitted = fit()
-    return time.process_time() - began, fitted
 
 
 if __name__ == "__main__":

@@ -7,18 +7,18 @@ On the factors of `bench.retrieval`, steep and flat. The recall is against every
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from statistics import median
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from bench.clock import timed
 from bench.factors import factors_of
 from bench.peers import bare_implicit
 from bench.peers.voyager_search import recall
 from bench.report import Result, write
-from bench.retrieval import CONFIGS, brute_force, cpu_seconds
+from bench.retrieval import CONFIGS, brute_force
 from bench.worlds import LASTFM_360K
 from models.als import AlsConfig
 from models.als_training import Factors
@@ -40,14 +40,12 @@ def _measured(bench: str, config: AlsConfig, factors: Factors) -> Result:
     """Build the index, and time both in turns on the same listeners."""
     chosen = np.random.default_rng(SEED).choice(len(factors.listeners), LISTENERS, replace=False)
     queries = np.ascontiguousarray(factors.listeners[chosen])
-    began = time.process_time()
-    index = InnerProducts.build(factors.tracks)
-    build_s = time.process_time() - began
+    build_s, index = timed(lambda: InnerProducts.build(factors.tracks))
     truth = brute_force(factors.tracks, queries[:CHECKED], K)
     ours_s, theirs_s = [], []
     for _ in range(ROUNDS):
-        ours_s.append(cpu_seconds(lambda: index.best_many(queries, K)))
-        theirs_s.append(cpu_seconds(lambda: bare_implicit.recommended(factors.tracks, queries, K)))
+        ours_s.append(timed(lambda: index.best_many(queries, K))[0])
+        theirs_s.append(timed(lambda: bare_implicit.recommended(factors.tracks, queries, K))[0])
     ours, theirs = (LISTENERS / median(times) for times in (ours_s, theirs_s))
     exact = recall(index.best_many(queries[:CHECKED], K)[0], truth)
     return Result(

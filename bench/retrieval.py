@@ -10,7 +10,6 @@ flattens them. Both are measured: `retrieval` and `retrieval_flat`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from statistics import median
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 from voyager import Index
 
+from bench.clock import timed
 from bench.factors import factors_of
 from bench.peers import voyager_search
 from bench.report import Result, write
@@ -47,9 +47,7 @@ def _measure(bench: str, config: AlsConfig) -> None:
     queries = np.ascontiguousarray(factors.listeners[chosen])
     with threadpool_limits(1):
         truth = brute_force(factors.tracks, queries, K)
-    began = time.perf_counter()
-    peer_index = voyager_search.build(factors.tracks)
-    peer_build_s = time.perf_counter() - began
+    peer_build_s, peer_index = timed(lambda: voyager_search.build(factors.tracks), time.perf_counter)
     with threadpool_limits(1):
         write(_compared(bench, config, factors.tracks, queries, truth, peer_index, peer_build_s))
 
@@ -64,14 +62,12 @@ def _compared(
     peer_build_s: float,
 ) -> Result:
     peer = voyager_search.tuned(peer_index, queries, truth)
-    began = time.perf_counter()
-    index = InnerProducts.build(tracks)
-    build_s = time.perf_counter() - began
+    build_s, index = timed(lambda: InnerProducts.build(tracks), time.perf_counter)
     found, _ = index.best_many(queries, K)
     ours_s, single_s, peer_s = [], [], []
     for _ in range(ROUNDS):
-        ours_s.append(cpu_seconds(lambda: index.best_many(queries, K)))
-        single_s.append(cpu_seconds(lambda: [index.best(query, K) for query in queries]))
+        ours_s.append(timed(lambda: index.best_many(queries, K))[0])
+        single_s.append(timed(lambda: [index.best(query, K) for query in queries])[0])
         peer_s.append(voyager_search.seconds(peer, queries, K))
     ours, single, theirs = (QUERIES / median(times) for times in (ours_s, single_s, peer_s))
     exact = voyager_search.recall(found, truth)
@@ -108,13 +104,6 @@ def brute_force(tracks: npt.NDArray[np.float32], queries: npt.NDArray[np.float32
         near = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
         truth[row] = near[np.lexsort((near, -scores[near]))][:k]
     return truth
-
-
-def cpu_seconds(call: Callable[[], object]) -> float:
-    """What the call took of this process, all threads together."""
-    began = time.process_time()  # one thread: what others do on the machine is not counted
-    call()
-    return time.process_time() - began
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from voyager import Index, Space
+
+from bench.clock import timed
 
 EFFORTS = (10, 20, 40, 80, 160, 320, 640, 1_280, 2_560, 5_120, 10_240, 20_480, 40_960)
 WANTED_RECALL = 0.99
@@ -65,6 +66,4 @@ def recall(found: npt.NDArray[np.integer[Any]], truth: npt.NDArray[np.int64]) ->
 
 def seconds(tuned: Tuned, queries: npt.NDArray[np.float32], k: int) -> float:
     """CPU time of one pass over the queries on one thread."""
-    began = time.process_time()
-    tuned.index.query(queries, k, num_threads=1, query_ef=tuned.effort)
-    return time.process_time() - began
+    return timed(lambda: tuned.index.query(queries, k, num_threads=1, query_ef=tuned.effort))[0]

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from bench.clock import timed
 from bench.peers.exchange import Task
 from models.base import Positions
 from models.evaluation.splits import Split
@@ -94,11 +95,11 @@ class Ours:
     def answer(self, split: Split, task: Task, seed: int) -> Answer:
         found = learner(self.name)
         settings = found.settings(self.settings, seed)
-        began = time.perf_counter()
-        model = found.fitted(split.train, settings)
-        fitted = time.perf_counter()
-        lists = model.recommend_many(split.cases.fresh, task.k, new_only=split.new_only)
-        return Answer(lists, fitted - began, time.perf_counter() - fitted)
+        fit_s, model = timed(lambda: found.fitted(split.train, settings), time.perf_counter)
+        answer_s, lists = timed(
+            lambda: model.recommend_many(split.cases.fresh, task.k, new_only=split.new_only), time.perf_counter
+        )
+        return Answer(lists, fit_s, answer_s)
 
 
 @dataclass(frozen=True)
