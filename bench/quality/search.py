@@ -1,7 +1,7 @@
 """Settings for a peer, found on validation data alone within a time: `python -m bench.quality.search DATA PEER...`.
 
-Points of the peer's space are tried in an order drawn by a seed; the best goes into peers.json. What was tried before
-is not tried again, so that a search that was interrupted goes on.
+The settings that peers.json has are tried first, then points of the peer's space in an order drawn by a seed; the best
+goes into peers.json. What was tried before is not tried again, so that a search that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -27,17 +27,22 @@ from models.evaluation.metrics import accuracy
 ORDER_SEED = 23
 
 
-def points(space: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """Every point of the space once, in an order drawn by a seed."""
+def points(space: Mapping[str, Sequence[Any]], first: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """The first one, where there is one, and every other point of the space once, in an order drawn by a seed."""
+    if first is not None:
+        yield dict(first)
     every = [dict(zip(space, values, strict=True)) for values in product(*space.values())]
     for place in np.random.default_rng(ORDER_SEED).permutation(len(every)):
-        yield every[place]
+        if every[place] != first:
+            yield every[place]
 
 
-def search(name: str, dataset: Dataset, fold: Fold, minutes: float) -> tuple[dict[str, Any], float] | None:
+def search(
+    name: str, dataset: Dataset, fold: Fold, minutes: float, first: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], float] | None:
     """The best point that was tried within the time and its metric, None where all failed."""
     until, best = time.monotonic() + 60 * minutes, None
-    for settings in points(SPACES[name].settings):
+    for settings in points(SPACES[name].settings, first):
         if time.monotonic() > until:
             break
         try:
@@ -52,9 +57,15 @@ def search(name: str, dataset: Dataset, fold: Fold, minutes: float) -> tuple[dic
     return best
 
 
+def found_before(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """The settings in the file, by data set and peer."""
+    found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
 def keep(path: Path, data: str, name: str, settings: Mapping[str, Any]) -> None:
     """Put the settings into the file, in the order of names."""
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = found_before(path)
     found.setdefault(data, {})[name] = dict(settings)
     ordered = {each: dict(sorted(found[each].items())) for each in sorted(found)}
     path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
@@ -71,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dataset = opened(asked.data, asked.root)
     fold = Fold(dataset.validation, dataset.k)
     for name in asked.peers or [name for name, space in SPACES.items() if asked.data in space.where]:
-        found = search(name, dataset, fold, asked.minutes)
+        found = search(name, dataset, fold, asked.minutes, found_before(PEERS).get(asked.data, {}).get(name))
         if found is not None:
             keep(PEERS, asked.data, name, found[0])
 

@@ -197,6 +197,13 @@ def test_a_search_tries_every_point_once_in_the_same_order() -> None:
     assert tried == list(points(space))
 
 
+def test_a_search_begins_with_what_was_found_before() -> None:
+    space, before = {"K": (1, 2, 3), "B": (0.1, 0.2)}, {"K": 2, "B": 0.1}
+    tried = list(points(space, before))
+    assert tried[0] == before
+    assert len(tried) == 6
+
+
 def test_what_was_found_stands_beside_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "peers.json"
     keep(path, "gowalla", "implicit als", {"factors": 8})
