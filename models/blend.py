@@ -17,6 +17,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import msgspec
@@ -25,8 +26,9 @@ import numpy.typing as npt
 
 from models.als import AlsModel
 from models.base import Interactions, Model, ModelBroken, Scores, Taste
-from models.files import read_json, write_json
+from models.files import read_folder, read_json, write_folder, write_json
 from models.learners import UnknownLearner, learner
+from models.progress import UNHEARD, Arrays, PartProgress, Progress, parts_before
 from models.reaching import ReachingModel
 from models.scoring import ScoringModel
 
@@ -121,8 +123,8 @@ class Blend(ScoringModel):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", dataclasses.asdict(self.config))
-        for part, model in zip(_parts_of(folder, self.config), self.members, strict=True):
-            model.save(part)
+        for name, model in zip(_names(self.config.members), self.members, strict=True):
+            model.save(folder / name)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -131,27 +133,51 @@ class Blend(ScoringModel):
             kinds = [learner(member.learner).model_type for member in config.members]
         except (msgspec.ValidationError, ValueError, UnknownLearner) as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
-        members = tuple(kind.load(part) for kind, part in zip(kinds, _parts_of(folder, config), strict=True))
+        members = tuple(kind.load(folder / name) for kind, name in zip(kinds, _names(config.members), strict=True))
         if len({member.tracks for member in members}) != 1:
             found = ", ".join(f"{member.name} of {member.tracks}" for member in members)
             raise ModelBroken(f"reading {folder}: found {found} tracks, wanted one catalog")
         return cls(config, members)
 
 
-def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig()) -> Blend:
+def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig(), progress: Progress = UNHEARD) -> Blend:
     """Fit each member that weighs something on the same interactions. Raises what their fits raise."""
-    return Blend(replace(config, members=config.speaking), fit_members(interactions, config.speaking))
+    return Blend(replace(config, members=config.speaking), fit_members(interactions, config.speaking, progress))
 
 
-def fit_members(interactions: Interactions, members: Sequence[Member]) -> tuple[Model, ...]:
-    """Fit each, whatever it weighs. Raises what their fits raise."""
-    chosen = [(learner(member.learner), member.settings) for member in members]
-    return tuple(one.fitted(interactions, one.settings(settings)) for one, settings in chosen)
+def fit_members(
+    interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD
+) -> tuple[Model, ...]:
+    """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
+    chosen = [learner(member.learner) for member in members]
+    settings = [one.settings(member.settings) for one, member in zip(chosen, members, strict=True)]
+    kept = parts_before(progress.latest())
+    models = [_unpacked(one.model_type, files) for one, files in zip(chosen, kept, strict=False)]
+    for place in range(len(kept), len(members)):
+        part = PartProgress(progress, kept, f" of {_names(members)[place]}")
+        models.append(chosen[place].fitted(interactions, settings[place], part))
+        if progress.listens:
+            kept = [*kept, _packed(models[-1])]
+            PartProgress(progress, kept).begin()
+    return tuple(models)
 
 
-def _parts_of(folder: Path, config: BlendConfig) -> list[Path]:
-    """The folder of each member: its place and its learner's name."""
-    return [folder / f"{place}-{member.learner}" for place, member in enumerate(config.members, 1)]
+def _packed(model: Model) -> dict[str, npt.NDArray[Any]]:
+    """The files of a fitted member, as checkpoints hold them."""
+    with TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        return read_folder(Path(folder))
+
+
+def _unpacked(kind: type[Model], files: Arrays) -> Model:
+    with TemporaryDirectory() as folder:
+        write_folder(Path(folder), files)
+        return kind.load(Path(folder))
+
+
+def _names(members: Sequence[Member]) -> list[str]:
+    """What the folders and the curves of members are called by: place and learner."""
+    return [f"{place}-{member.learner}" for place, member in enumerate(members, 1)]
 
 
 def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:

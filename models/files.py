@@ -87,7 +87,24 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def read_folder(folder: Path) -> dict[str, npt.NDArray[np.uint8]]:
+    """The bytes of each file below a folder, by path within it."""
+    return {path.relative_to(folder).as_posix(): np.fromfile(path, np.uint8) for path in _files_below(folder)}
+
+
+def write_folder(folder: Path, files: Mapping[str, npt.NDArray[np.uint8]]) -> None:
+    """Write what `read_folder` read."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.tobytes())
+
+
 def hashes(folder: Path, manifest: str = "") -> dict[str, str]:
     """The sha256 of each file below a folder, by path within it; the manifest, which will hold them, is left out."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != manifest)
+    found = [path for path in _files_below(folder) if path.name != manifest]
     return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -52,6 +52,11 @@ class Learner:
         kind: type[Model] = get_type_hints(resolve_name(self.fit))["return"]
         return kind
 
+    @property
+    def tells_steps(self) -> bool:
+        """Whether its fit has a parameter `progress`, which it tells each step that it takes."""
+        return "progress" in inspect.signature(resolve_name(self.fit)).parameters
+
     def settings(self, given: Mapping[str, Any] | None = None, seed: int | None = None) -> Any:
         """The settings: the defaults, with those given in their place; the seed where the learner has one.
 
@@ -76,9 +81,8 @@ class Learner:
         """
         refuse_nan(interactions)
         told = () if isinstance(settings, NothingToSet) else (settings,)
-        fit = resolve_name(self.fit)
-        offered = {"progress": progress} if "progress" in inspect.signature(fit).parameters else {}
-        model: Model = fit(interactions, *told, **offered)
+        offered = {"progress": progress} if self.tells_steps else {}
+        model: Model = resolve_name(self.fit)(interactions, *told, **offered)
         return model
 
 

@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from models.files import read_arrays, write_arrays
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _DOCUMENT = "document"
+_OWN = "own "  # before the names of the arrays of a part's own
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Progress:
 
     @property
     def listens(self) -> bool:
-        """Whether curves are heard: a loss that costs something is computed only then."""
+        """Whether what is told is heard, and kept: what costs something is computed for it only then."""
         return False
 
     def tell(self, curve: str, step: int, value: float) -> None:
@@ -59,12 +60,13 @@ UNHEARD = Progress()
 
 @dataclass(frozen=True)
 class PartProgress(Progress):
-    """One of several parts of equal `steps` that are fitted one after another; carries what those before ended with."""
+    """That of one of several parts, fitted one after another: with its state goes what those `before` came to.
+
+    Its curves are told with `curve_of` behind their names. A part may itself be made of parts.
+    """
 
     whole: Progress
-    part: int
-    steps: int
-    carried: Arrays
+    before: Sequence[Arrays]
     curve_of: str = ""
 
     @property
@@ -74,27 +76,49 @@ class PartProgress(Progress):
     def tell(self, curve: str, step: int, value: float) -> None:
         self.whole.tell(curve + self.curve_of, step, value)
 
+    def begin(self) -> None:
+        """Keep what those before came to, where the last of them may have kept nothing."""
+        self._keep(0, {}, None)
+
     def keep(self, checkpoint: Checkpoint) -> None:
-        step = self.part * self.steps + checkpoint.step
-        self.whole.keep(Checkpoint(step, {**checkpoint.arrays, **self.carried}, {**checkpoint.told, "part": self.part}))
+        self._keep(checkpoint.step, checkpoint.arrays, checkpoint.told)
 
     def latest(self) -> Checkpoint | None:
         found = self.whole.latest()
-        if found is None or found.told["part"] != self.part:
+        if found is None or found.told["before"] != len(self.before) or found.told["own"] is None:
             return None
-        return Checkpoint(found.step - self.part * self.steps, found.arrays, found.told)
+        own = {name.removeprefix(_OWN): array for name, array in found.arrays.items() if name.startswith(_OWN)}
+        return Checkpoint(found.step, own, found.told["own"])
+
+    def _keep(self, step: int, own: Arrays, told: Mapping[str, Any] | None) -> None:
+        arrays = {f"{_OWN}{name}": array for name, array in own.items()}
+        for place, part in enumerate(self.before):
+            arrays |= {f"{place} {name}": array for name, array in part.items()}
+        self.whole.keep(Checkpoint(step, arrays, {"before": len(self.before), "own": told}))
+
+
+def parts_before(checkpoint: Checkpoint | None) -> list[dict[str, npt.NDArray[Any]]]:
+    """What the parts came to that were done when a `PartProgress` kept this."""
+    if checkpoint is None:
+        return []
+    parts: list[dict[str, npt.NDArray[Any]]] = [{} for _ in range(checkpoint.told["before"])]
+    for name, array in checkpoint.arrays.items():
+        if not name.startswith(_OWN):
+            place, _, of_part = name.partition(" ")
+            parts[int(place)][of_part] = array
+    return parts
 
 
 class KeptProgress(Progress):
     """Curves in memory, and the latest checkpoint in a file.
 
     `made_of` is all that decides the model, as JSON has it. A checkpoint of anything else, and a damaged one, is not
-    gone on from: `refused` then says why, and the fit begins anew.
+    gone on from: `refused` then says why, and the fit begins anew. `steps` counts what was kept, in earlier fits too.
     """
 
     def __init__(self, path: Path, made_of: Mapping[str, Any]) -> None:
         self.curves: dict[str, list[tuple[int, float]]] = defaultdict(list)
-        self.refused = ""
+        self.refused, self.steps = "", 0
         self._path, self._made_of = path, json.loads(json.dumps(made_of))
         self._latest = self._read() if path.exists() else None
 
@@ -107,8 +131,10 @@ class KeptProgress(Progress):
             self.curves[curve].append((step, value))
 
     def keep(self, checkpoint: Checkpoint) -> None:
+        self.steps += 1
         document = {
             "made_of": self._made_of,
+            "steps": self.steps,
             "step": checkpoint.step,
             "told": checkpoint.told,
             "curves": self.curves,
@@ -141,6 +167,7 @@ class KeptProgress(Progress):
         if others := differences(document["made_of"], self._made_of):
             self.refused = f"it is of other {', '.join(others)}"
             return None
+        self.steps = document["steps"]
         for curve, points in document["curves"].items():
             self.curves[curve] = [(step, value) for step, value in points]
         return Checkpoint(document["step"], arrays, document["told"])

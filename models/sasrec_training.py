@@ -9,7 +9,6 @@ decay, the learning rate warmed up and then lowered by a cosine.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 import optax
 
 from models.base import NOBODY, Floats, Interactions, Positions, Sequences
-from models.progress import UNHEARD, Checkpoint, PartProgress, Progress
+from models.progress import UNHEARD, Checkpoint, PartProgress, Progress, parts_before
 from models.sasrec import Sasrec, SasrecConfig
 from models.training_state import as_arrays, restored
 
@@ -131,31 +130,13 @@ def fit_sasrec(interactions: Interactions, config: SasrecConfig, progress: Progr
     """The members, each from its own seed. Raises ValueError where no play is known to follow another."""
     if interactions.sequences is None or not (np.diff(interactions.sequences.starts) > 1).any():
         raise ValueError("interactions without sequences of two plays; a transformer wants plays in their order")
-    begun = progress.latest()
-    members = _members(begun)
+    members = parts_before(progress.latest())
     for place in range(len(members), config.members):
         own = dataclasses.replace(config, seed=config.seed + place)
         called = f" of member {place + 1}" if config.members > 1 else ""
-        part = PartProgress(progress, place, config.epochs, _carried(members), called)
+        part = PartProgress(progress, members, called)
         members.append(_fitted(interactions.sequences, interactions.popularity, own, part))
     return Sasrec(config, {name: np.stack([one[name] for one in members]) for name in members[0]})
-
-
-def _carried(members: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """The weights of members that are learned, by one name each."""
-    return {f"member {place} {name}": one[name] for place, one in enumerate(members) for name in one}
-
-
-def _members(begun: Checkpoint | None) -> list[dict[str, np.ndarray]]:
-    """The members that a checkpoint carries."""
-    members: list[dict[str, np.ndarray]] = []
-    if begun is None:
-        return members
-    for place in range(begun.told["part"]):
-        prefix = f"member {place} "
-        arrays = begun.arrays.items()
-        members.append({name.removeprefix(prefix): array for name, array in arrays if name.startswith(prefix)})
-    return members
 
 
 def named(params: Any) -> dict[str, np.ndarray]:

@@ -18,6 +18,17 @@ from tests.models.ranking.listening import listening
 
 ALS: dict[str, Any] = {"factors": 3, "iterations": 4}
 SASREC: dict[str, Any] = {"length": 6, "dimensions": 4, "epochs": 2, "batch": 24, "negatives": 8, "members": 2}
+BLEND: dict[str, Any] = {
+    "members": [
+        {"learner": "als", "settings": {"factors": 3, "iterations": 2}},
+        {"learner": "repeat"},
+        {"learner": "sasrec", "settings": SASREC, "scale": "softmax"},
+        {"learner": "markov"},
+    ]
+}
+BLEND_CURVES = {"loss of 1-als": 2, "loss of member 1 of 3-sasrec": 2, "loss of member 2 of 3-sasrec": 2}
+BLENDS: dict[str, Any] = {"members": [{"learner": "blend", "settings": BLEND}] * 2}
+BLENDS_CURVES = {f"{curve} of {place}-blend": points for place in (1, 2) for curve, points in BLEND_CURVES.items()}
 ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "als, each row exactly": ("als", ALS, 2, {"loss": 4}),
     "als by implicit": ("als", {**ALS, "frequency_exponent": 0.0}, 3, {"loss": 4}),
@@ -27,6 +38,12 @@ ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "sasrec": ("sasrec", SASREC, 1, {"loss of member 1": 2, "loss of member 2": 2}),
     "sasrec in its second member": ("sasrec", SASREC, 3, {"loss of member 1": 2, "loss of member 2": 2}),
     "sasrec between members": ("sasrec", SASREC, 2, {"loss of member 1": 2, "loss of member 2": 2}),
+    "blend": ("blend", BLEND, 10, BLEND_CURVES),
+    "blend in its first member": ("blend", BLEND, 1, BLEND_CURVES),
+    "blend between members": ("blend", BLEND, 3, BLEND_CURVES),
+    "blend between members of which one keeps nothing": ("blend", BLEND, 4, BLEND_CURVES),
+    "blend in its member of members": ("blend", BLEND, 7, BLEND_CURVES),
+    "blend in its second blend": ("blend", BLENDS, 13, BLENDS_CURVES),
     "two stages": ("two-stage", {"moments": 600, "trees": 12, "leaves": 8}, 1, {"training ndcg@5": 12}),
 }
 
@@ -40,9 +57,7 @@ def test_an_interrupted_fit_ends_as_if_nothing_had_happened(case: str, tmp_path:
     with pytest.raises(Interrupted):
         saved(name, given, data, CutShort(tmp_path / "cut", {}, after), tmp_path / "never")
     resumed = KeptProgress(tmp_path / "cut", {})
-    begun = resumed.latest()
-    assert begun is not None
-    assert begun.step == after
+    assert resumed.steps == after
     assert saved(name, given, data, resumed, tmp_path / "in two") == wanted
     assert resumed.curves == whole.curves
     assert {curve: len(points) for curve, points in whole.curves.items()} == curves
