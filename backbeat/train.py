@@ -122,8 +122,8 @@ def progress_of(origin: Origin, trained: Path) -> KeptProgress:
     progress = KeptProgress(checkpoint_of(origin, trained), made_of(origin))
     if progress.refused:
         notice(f"not going on with the unfinished {origin.learner} on {origin.data}: {progress.refused}; begun anew")
-    if begun := progress.latest():
-        notice(f"going on with {origin.learner} on {origin.data} after step {begun.step}")
+    if progress.steps:
+        notice(f"going on with {origin.learner} on {origin.data} after step {progress.steps}")
     return progress
 
 

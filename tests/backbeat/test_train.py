@@ -13,6 +13,7 @@ from backbeat.datasets import data_version
 from backbeat.train import checkpoint_of, made_of, material_of
 from models.als import AlsModel
 from models.learners import learner
+from models.recipes import recipes
 from models.trained import Origin
 from tests.backbeat.benchmark import ITEMS, benchmark
 from tests.fakes.cut_short import CutShort, Interrupted
@@ -69,21 +70,23 @@ def test_the_hash_alone_is_printed_and_the_model_is_where_it_says(
 def test_an_interrupted_training_goes_on_to_the_same_hash(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cut_short(data, home, {"factors": 4, "iterations": 3})
-    command = ["train", "als", "--data", str(data), "--set", "factors=4", "iterations=3"]
-    main(command)
-    resumed = capsys.readouterr()
-    assert "going on with als on gowalla after step 2" in resumed.err
-    main(command)
-    at_once = capsys.readouterr()
-    assert "going on" not in at_once.err
-    assert resumed.out == at_once.out
+    cut_short(data, home, "als", {"factors": 4, "iterations": 3})
+    assert_goes_on(["train", "als", "--data", str(data), "--set", "factors=4", "iterations=3"], "als", capsys)
+
+
+def test_an_interrupted_blend_goes_on_to_the_same_hash(
+    data: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = [{"learner": "item-knn"}, {"learner": "als", "settings": {"factors": 4, "iterations": 3}}]
+    cut_short(data, home, "blend", {"members": members})
+    assert_goes_on(["train", "blend", "--data", str(data), "--set", f"members={json.dumps(members)}"], "blend", capsys)
+    assert [path.name[:14] for path in (home / "trained").iterdir()] == ["blend-gowalla-"]
 
 
 def test_what_is_unfinished_of_other_settings_is_begun_anew_and_says_so(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cut_short(data, home, {"factors": 5, "iterations": 3})
+    cut_short(data, home, "als", {"factors": 5, "iterations": 3})
     main(["train", "als", "--data", str(data), *SMALL])
     anew = capsys.readouterr()
     assert "it is of other settings.factors, settings.iterations; begun anew" in anew.err.replace("\n", " ")
@@ -160,10 +163,22 @@ def test_an_unknown_data_set_says_what_is_known(tmp_path: Path, capsys: pytest.C
     assert (code, "wanted a folder with train.txt" in said) == (1, True)
 
 
-def cut_short(data: Path, home: Path, given: dict[str, Any]) -> None:
-    """Train ALS as the command does, and end after the second iteration."""
-    material, als = material_of(data), learner("als")
-    origin = Origin("als", als.settings(given), material.name, data_version(data), material.part)
+def assert_goes_on(command: list[str], model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command goes on after two steps, and says what it says where there is nothing to go on from."""
+    main(command)
+    resumed = capsys.readouterr()
+    assert f"going on with {model} on gowalla after step 2" in resumed.err
+    main(command)
+    at_once = capsys.readouterr()
+    assert "going on" not in at_once.err
+    assert resumed.out == at_once.out
+
+
+def cut_short(data: Path, home: Path, model: str, given: dict[str, Any]) -> None:
+    """Train as the command does, and end after the second step that is kept."""
+    material, found = material_of(data), learner(model)
+    settings = found.settings({**recipes(material.name, home / "recipes").get(model, {}), **given})
+    origin = Origin(model, settings, material.name, data_version(data), material.part)
     progress = CutShort(checkpoint_of(origin, home / "trained"), made_of(origin), 2)
     with pytest.raises(Interrupted):
-        als.fitted(material.interactions, origin.settings, progress)
+        found.fitted(material.interactions, origin.settings, progress)
