@@ -6,21 +6,21 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import optuna
 from threadpoolctl import threadpool_limits
 
 from backbeat.learning import as_parameters
-from models.base import Model
-from models.blend import Blend, BlendConfig, fit_members
+from models.base import Interactions, Model
+from models.blend import Blend, BlendConfig
 from models.evaluation.blending import reweighted
 from models.evaluation.datasets import Dataset
 from models.evaluation.run import Contestant, evaluate
 from models.evaluation.splits import Split
-from models.learners import Learner
+from models.learners import Learner, learner
+from models.progress import Checkpoint, Progress
 from models.search_space import OneOf, Range, Where
 
 SECONDS, CUT_OFF = "seconds", "cut off"  # attributes of a trial: how long it worked, and that it was ended
@@ -31,6 +31,49 @@ SCALES = ("parts", "ranks", "standard")
 
 class OutOfTime(Exception):
     """The minutes of the search are spent."""
+
+
+class Clock(Progress):
+    """The time that a trial has left. A fit that tells its steps is ended between two of them, all else by a signal.
+
+    What calls back from compiled code, as JAX does while such fits compile, may lose what a signal raises, or crash.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+
+    def keep(self, _checkpoint: Checkpoint) -> None:
+        """Raises `OutOfTime` after a step with which the time is over."""
+        self.left()
+
+    def fitted(self, known: Learner, interactions: Interactions, settings: Any) -> Model:
+        """The learner's model. Raises `OutOfTime`, and what its fit raises."""
+        if known.tells_steps:
+            return known.fitted(interactions, settings, self)
+        with self.running():
+            return known.fitted(interactions, settings)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Raises `OutOfTime` in the block when the time is over, or as soon after as compiled code returns."""
+
+        def over(*_: object) -> None:
+            raise OutOfTime
+
+        left, before = self.left(), signal.signal(signal.SIGALRM, over)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, left)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    def left(self) -> float:
+        """Seconds. Raises `OutOfTime` where there are none."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise OutOfTime
+        return left
 
 
 class Sought(Protocol):
@@ -52,8 +95,11 @@ class Sought(Protocol):
     def fixed(self) -> Any:
         """What all trials have in common, as JSON has it."""
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any]) -> Model:
-        """The trial's model of the validation split's training side. Raises ValueError where that cannot be."""
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
+        """The trial's model of the validation split's training side. Raises ValueError where that cannot be.
+
+        Raises `OutOfTime` when the clock's time is over.
+        """
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         """The settings that a finished trial stands for, as a recipe has them."""
@@ -80,8 +126,8 @@ class SettingsSought:
     def fixed(self) -> Any:
         return {name: value for name, value in self.base.items() if name not in self.where}
 
-    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any]) -> Model:
-        return self.learner.fitted(self.split.train, self.learner.settings({**self.base, **proposed}))
+    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
+        return clock.fitted(self.learner, self.split.train, self.learner.settings({**self.base, **proposed}))
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return {**self.base, **trial.params}
@@ -99,6 +145,7 @@ class BlendSought:
     weighed: bool
     split: Split
     name: str = "blend"
+    _fitted: list[Model] = field(default_factory=list, init=False)
 
     @property
     def where(self) -> Mapping[str, Where]:
@@ -119,26 +166,30 @@ class BlendSought:
     def fixed(self) -> Any:
         return [[member.learner, dict(member.settings)] for member in self.base.members]
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any]) -> Model:
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
+        members = self._members(clock)
         if AS_GIVEN in trial.user_attrs:
-            found = Blend(self.base, self.members)
+            found = Blend(self.base, members)
         else:
             scaled = tuple(
                 replace(member, scale=proposed[key], log=0.0, share=1.0)
                 for key, member in zip(self._keys, self.base.members, strict=True)
             )
             config = replace(self.base, members=scaled, floor=proposed["floor"])
-            found = reweighted(self.split, Blend(config, self.members))
+            with clock.running():
+                found = reweighted(self.split, Blend(config, members))
         trial.set_user_attr(WEIGHED, as_parameters(found.config))
         return found
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return dict(trial.user_attrs[WEIGHED])
 
-    @cached_property
-    def members(self) -> tuple[Model, ...]:
-        """Fitted at the first use: what trials differ in does not change them."""
-        return fit_members(self.split.train, self.base.members)
+    def _members(self, clock: Clock) -> tuple[Model, ...]:
+        """Each fitted at its first use: what trials differ in does not change them."""
+        for member in self.base.members[len(self._fitted) :]:
+            known = learner(member.learner)
+            self._fitted.append(clock.fitted(known, self.split.train, known.settings(member.settings)))
+        return tuple(self._fitted)
 
     @property
     def _keys(self) -> list[str]:
@@ -156,10 +207,12 @@ class Hunt:
         """The metric of one trial. Raises `OutOfTime` where that takes more than `seconds`."""
         where = {} if AS_GIVEN in trial.user_attrs else self.sought.where
         proposed = {name: _suggested(trial, name, each) for name, each in where.items()}
-        began = time.monotonic()
+        began, clock = time.monotonic(), Clock(seconds)
         try:
-            with _deadline(seconds), threadpool_limits(1, "blas"):
-                return self._measured(self.sought.fitted(trial, proposed))
+            with threadpool_limits(1, "blas"):
+                model = self.sought.fitted(trial, proposed, clock)
+                with clock.running():
+                    return self._measured(model)
         except OutOfTime:
             trial.set_user_attr(CUT_OFF, value=True)
             raise
@@ -179,19 +232,3 @@ def _suggested(trial: optuna.Trial, name: str, where: Where) -> Any:
     if where.whole:
         return trial.suggest_int(name, int(where.low), int(where.high), log=where.log)
     return trial.suggest_float(name, where.low, where.high, log=where.log)
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    """Raises `OutOfTime` in the block when the time is over, or as soon after as compiled code returns."""
-
-    def over(*_: object) -> None:
-        raise OutOfTime
-
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
