@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluation.datasets import DataWrong, open_dataset
+from models.evaluation.datasets import POPULAR_HELD, DataWrong, open_dataset
 from models.evaluation.splits import SessionPlays, SplitImpossible
 from models.evaluation.timed import after_moment, next_track
 
@@ -33,6 +33,16 @@ def test_validation_of_lists_never_holds_a_test_item(tmp_path: Path) -> None:
     split = open_dataset(gowalla(tmp_path)).validation
     assert set(split.cases.relevant.tolist()) <= {1, 2, 3, 0}
     assert split.train.weights.nnz + len(split.cases.relevant) == 5
+
+
+def test_validation_of_lists_holds_out_what_is_popular_as_the_test_does(tmp_path: Path) -> None:
+    """Each of 400 users has one item of all and four of their own: 1 in 5 of a random fifth would be that of all."""
+    lines = [f"{user} 0 {' '.join(str(1 + 4 * user + own) for own in range(4))}\n" for user in range(400)]
+    split = open_dataset(gowalla(tmp_path, "".join(lines), "0 5\n")).validation
+    assert len(split.cases) == 400
+    chance = 400**POPULAR_HELD / (400**POPULAR_HELD + 4)
+    assert (split.cases.relevant == 0).mean() == pytest.approx(chance, abs=0.08)
+    assert chance > 0.4
 
 
 def test_a_huge_id_makes_no_huge_catalog(tmp_path: Path) -> None:
