@@ -29,6 +29,7 @@ import numpy.typing as npt
 from scipy.linalg.lapack import dposv, dpotrf, dpotri
 
 from models.base import (
+    NOBODY,
     Citations,
     Floats,
     Model,
@@ -42,7 +43,7 @@ from models.base import (
     ranked,
 )
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
-from models.retrieval import InnerProducts
+from models.retrieval import BATCH, InnerProducts
 from models.search_space import ranged
 
 NOISE = 1e-9  # a drop below this share of what plays give to a score is rounding, and is not cited
@@ -139,13 +140,18 @@ class AlsModel(Model):
         return self.index.best(self.fold_in(taste), k, exclude)
 
     def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
+        lists = np.full((len(tastes), k), NOBODY, np.int64)
+        heard = np.array([len(taste.tracks) for taste in tastes], np.int64)
+        known = np.flatnonzero(heard)
         if new_only:
-            return super().recommend_many(tastes, k, new_only=True)
-        known = np.array([len(taste.tracks) > 0 for taste in tastes], bool)
-        lists = np.full((len(tastes), k), -1, np.int64)
-        if known.any():
-            vectors = np.stack([self.fold_in(taste) for taste in tastes if len(taste.tracks)])
-            lists[known] = self.index.best_many(vectors, k)[0]
+            known = known[np.argsort(heard[known], kind="stable")]  # those of a batch need lists of about one length
+        for start in range(0, len(known), BATCH):
+            rows = known[start : start + BATCH]
+            vectors = np.stack([self.fold_in(tastes[row]) for row in rows])
+            best, _ = self.index.best_many(vectors, k + int(heard[rows].max()) * new_only)
+            for row, items in zip(rows, best, strict=True):
+                kept = items[~np.isin(items, tastes[row].tracks)][:k] if new_only else items
+                lists[row, : len(kept)] = kept
         return lists
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
