@@ -122,10 +122,14 @@ def _words(rows: Sequence[Document]) -> list[str]:
         if mine and paper and metric in paper:
             gap = mine[metric] - paper[metric]
             told = f"above it by {gap:.4f}" if gap > 0 else f"missed by {-gap:.4f}"
-            words.append(
-                f"- {metric}: published best {paper[metric]:.4f} ({paper['model']}), {told} ({mine['model']})."
-            )
+            line = f"- {metric}: published best {paper[metric]:.4f} ({paper['model']}), {told} ({mine['model']})"
+            words.append(line + (f", {_where(paper[metric], mine['interval'])}." if metric == mine["metric"] else "."))
     return [*words, ""] if words else []
+
+
+def _where(figure: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{'within' if low <= figure <= high else 'outside'} our 95% interval"
 
 
 def replace(name: str, rows: Sequence[Document]) -> None:

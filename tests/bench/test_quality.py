@@ -269,7 +269,7 @@ def test_the_page_tells_wins_losses_and_what_was_missed() -> None:
     paper = {"data": "gowalla", "model": "BSPM", "ours": "published", "source": "a paper", "recall@20": 0.3}
     told = pages.page([paper, row("als", True, 0.2, 0.01), row("knn", False, 0.17, -0.04)])
     assert "| [gowalla](#gowalla) | recall@20 | 0.2000 als | 0.1700 knn | +0.0200 (+0.0100 to +0.0300) | won |" in told
-    assert "- recall@20: published best 0.3000 (BSPM), missed by 0.1000 (als)." in told
+    assert "- recall@20: published best 0.3000 (BSPM), missed by 0.1000 (als), outside our 95% interval." in told
     assert "| not told apart |" in pages.page([row("als", True, 0.2, -0.01)])
     assert "| **lost** |" in pages.page([row("als", True, 0.2, -0.05)])
 
