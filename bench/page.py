@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,13 @@ def _told(value: Any) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) or abs(value) >= 0.001 or value == 0 else f"{value:.3g}"
+    """To four digits, or all before the point where these are more."""
+    if value == int(value):
+        return f"{int(value):,}"
+    if abs(value) < 0.001:
+        return f"{value:.3g}"
+    told = f"{value:,.{max(3 - math.floor(math.log10(abs(value))), 0)}f}"
+    return told.rstrip("0").rstrip(".") if "." in told else told
 
 
 def _words(name: str) -> str:
