@@ -145,7 +145,7 @@ class BlendSought:
     weighed: bool
     split: Split
     name: str = "blend"
-    _fitted: list[Model] = field(default_factory=list, init=False)
+    _members_so_far: list[Model] = field(default_factory=list, init=False)
 
     @property
     def where(self) -> Mapping[str, Where]:
@@ -186,10 +186,10 @@ class BlendSought:
 
     def _members(self, clock: Clock) -> tuple[Model, ...]:
         """Each fitted at its first use: what trials differ in does not change them."""
-        for member in self.base.members[len(self._fitted) :]:
+        for member in self.base.members[len(self._members_so_far) :]:
             known = learner(member.learner)
-            self._fitted.append(clock.fitted(known, self.split.train, known.settings(member.settings)))
-        return tuple(self._fitted)
+            self._members_so_far.append(clock.fitted(known, self.split.train, known.settings(member.settings)))
+        return tuple(self._members_so_far)
 
     @property
     def _keys(self) -> list[str]:

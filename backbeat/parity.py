@@ -132,7 +132,7 @@ def _replayed(lake: Lake, log: Log, offsets: Mapping[str, int], folder: Path) ->
     made = cut(lake, log, offsets, folder)
     rows = MemoryRows()
     put_names(rows, made.names())
-    replay(TASTE, rows, streamed.told(TASTE, log, made, imports=True))
+    replay(TASTE, rows, streamed.told_up_to(TASTE, log, made, imports=True))
     return _sides(_said(Tastes(rows)), log, made, _trimmed(made))
 
 

@@ -43,7 +43,7 @@ from models.base import (
     ranked,
 )
 from models.files import read_arrays, read_config, read_json, write_arrays, write_json
-from models.retrieval import BATCH, InnerProducts
+from models.retrieval import InnerProducts, batches
 from models.search_space import ranged
 
 NOISE = 1e-9  # a drop below this share of what plays give to a score is rounding, and is not cited
@@ -143,16 +143,21 @@ class AlsModel(Model):
         lists = np.full((len(tastes), k), NOBODY, np.int64)
         heard = np.array([len(taste.tracks) for taste in tastes], np.int64)
         known = np.flatnonzero(heard)
-        if new_only:
-            known = known[np.argsort(heard[known], kind="stable")]  # those of a batch need lists of about one length
-        for start in range(0, len(known), BATCH):
-            rows = known[start : start + BATCH]
-            vectors = np.stack([self.fold_in(tastes[row]) for row in rows])
-            best, _ = self.index.best_many(vectors, k + int(heard[rows].max()) * new_only)
+        if not new_only:
+            if len(known):
+                lists[known] = self._best_of([taste for taste in tastes if len(taste.tracks)], k)
+            return lists
+        known = known[np.argsort(heard[known], kind="stable")]  # lists of a batch are as long as its longest needs
+        for part in batches(k + heard[known]):
+            rows = known[part]
+            best = self._best_of([tastes[row] for row in rows], k + int(heard[rows[-1]]))
             for row, items in zip(rows, best, strict=True):
-                kept = items[~np.isin(items, tastes[row].tracks)][:k] if new_only else items
-                lists[row, : len(kept)] = kept
+                new = items[~np.isin(items, tastes[row].tracks)][:k]
+                lists[row, : len(new)] = new
         return lists
+
+    def _best_of(self, tastes: Sequence[Taste], k: int) -> Positions:
+        return self.index.best_many(np.stack([self.fold_in(taste) for taste in tastes]), k)[0]
 
     def scores(self, taste: Taste, items: Positions) -> Floats:
         return self.vectors[items].astype(np.float64) @ self.fold_in(taste)

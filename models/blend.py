@@ -149,16 +149,15 @@ def fit_members(
     interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD
 ) -> tuple[Model, ...]:
     """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
-    chosen = [learner(member.learner) for member in members]
-    settings = [one.settings(member.settings) for one, member in zip(chosen, members, strict=True)]
-    kept = parts_before(progress.latest())
-    models = [_unpacked(one.model_type, files) for one, files in zip(chosen, kept, strict=False)]
-    for place in range(len(kept), len(members)):
-        part = PartProgress(progress, kept, f" of {_names(members)[place]}")
-        models.append(chosen[place].fitted(interactions, settings[place], part))
+    chosen = [(learner(member.learner), member.settings) for member in members]
+    wanted = [(one, one.settings(settings)) for one, settings in chosen]  # all are checked before one is fitted
+    kept: list[Arrays] = [*parts_before(progress.latest())]
+    models = [_unpacked(one.model_type, files) for (one, _), files in zip(wanted, kept, strict=False)]
+    for (one, settings), name in list(zip(wanted, _names(members), strict=True))[len(kept) :]:
+        models.append(one.fitted(interactions, settings, PartProgress(progress, tuple(kept), f" of {name}")))
         if progress.listens:
-            kept = [*kept, _packed(models[-1])]
-            PartProgress(progress, kept).begin()
+            kept.append(_packed(models[-1]))
+        PartProgress(progress, tuple(kept)).keep_before()
     return tuple(models)
 
 

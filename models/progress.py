@@ -25,6 +25,7 @@ from models.files import read_arrays, write_arrays
 Arrays = Mapping[str, npt.NDArray[Any]]
 _DOCUMENT = "document"
 _OWN = "own "  # before the names of the arrays of a part's own
+_FORMAT = 2  # of the document; what is of another is begun anew
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class PartProgress(Progress):
     def tell(self, curve: str, step: int, value: float) -> None:
         self.whole.tell(curve + self.curve_of, step, value)
 
-    def begin(self) -> None:
-        """Keep what those before came to, where the last of them may have kept nothing."""
-        self._keep(0, {}, None)
+    def keep_before(self) -> None:
+        """Keep what those before came to, and nothing of this one."""
+        self.whole.keep(_packed(self.before, None))
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        self._keep(checkpoint.step, checkpoint.arrays, checkpoint.told)
+        self.whole.keep(_packed(self.before, checkpoint))
 
     def latest(self) -> Checkpoint | None:
         found = self.whole.latest()
@@ -90,11 +91,14 @@ class PartProgress(Progress):
         own = {name.removeprefix(_OWN): array for name, array in found.arrays.items() if name.startswith(_OWN)}
         return Checkpoint(found.step, own, found.told["own"])
 
-    def _keep(self, step: int, own: Arrays, told: Mapping[str, Any] | None) -> None:
-        arrays = {f"{_OWN}{name}": array for name, array in own.items()}
-        for place, part in enumerate(self.before):
-            arrays |= {f"{place} {name}": array for name, array in part.items()}
-        self.whole.keep(Checkpoint(step, arrays, {"before": len(self.before), "own": told}))
+
+def _packed(before: Sequence[Arrays], own: Checkpoint | None) -> Checkpoint:
+    """A checkpoint of parts: arrays are named by the place of their part, or as the own ones of the part at work."""
+    arrays = {f"{place} {name}": array for place, part in enumerate(before) for name, array in part.items()}
+    if own is None:
+        return Checkpoint(0, arrays, {"before": len(before), "own": None})
+    arrays |= {f"{_OWN}{name}": array for name, array in own.arrays.items()}
+    return Checkpoint(own.step, arrays, {"before": len(before), "own": own.told})
 
 
 def parts_before(checkpoint: Checkpoint | None) -> list[dict[str, npt.NDArray[Any]]]:
@@ -133,6 +137,7 @@ class KeptProgress(Progress):
     def keep(self, checkpoint: Checkpoint) -> None:
         self.steps += 1
         document = {
+            "format": _FORMAT,
             "made_of": self._made_of,
             "steps": self.steps,
             "step": checkpoint.step,
@@ -163,6 +168,9 @@ class KeptProgress(Progress):
             document = json.loads(arrays.pop(_DOCUMENT).tobytes())
         except (ModelBroken, ValueError) as error:
             self.refused = f"it is damaged ({error})"
+            return None
+        if document.get("format") != _FORMAT:
+            self.refused = f"it is of format {document.get('format', 1)}, not {_FORMAT}"
             return None
         if others := differences(document["made_of"], self._made_of):
             self.refused = f"it is of other {', '.join(others)}"

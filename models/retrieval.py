@@ -20,6 +20,7 @@ from models.base import NOBODY, Positions, Ranked, Scores, ranked
 
 FIRST = 512  # the longest items, whose scores give the bound; at least the wanted number
 BATCH = 1024  # queries scored together
+LISTED = 1 << 22  # items that the lists of a batch hold together, where lists are of several lengths
 TILE_QUERIES, TILE_ITEMS = 256, 1024  # scores that fit a core's cache
 
 
@@ -162,3 +163,13 @@ class _Found:
         """Those that reach a higher threshold too."""
         kept = self.scores >= threshold[self.rows]
         return _Found(self.rows[kept], self.places[kept], self.scores[kept])
+
+
+def batches(lengths: Positions) -> Iterator[slice]:
+    """Lists of ascending `lengths`, at most `BATCH` at once, and no more than fit in memory where all are as long."""
+    start = 0
+    while start < len(lengths):
+        together = np.arange(1, BATCH + 1)[: len(lengths) - start] * lengths[start : start + BATCH]
+        stop = start + max(1, int(np.searchsorted(together, LISTED, side="right")))
+        yield slice(start, stop)
+        start = stop

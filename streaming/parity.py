@@ -31,18 +31,18 @@ def trends(log: Log, made: Cut) -> dict[Hour, HourAccount]:
     Without plays that were taken back: counts know no listener and keep them, the lake forgets them some day.
     """
     rows = MemoryRows()
-    replay(_REMEMBERING, rows, _without(made.taken_back().has, told(_REMEMBERING, log, made, imports=False)))
+    replay(_REMEMBERING, rows, _without(made.taken_back().has, told_up_to(_REMEMBERING, log, made, imports=False)))
     return hour_accounts((key, _hour(row)) for key, row in rows.scan(TRENDING))
 
 
 def outcomes(log: Log, made: Cut, now_ms: int) -> dict[str, OutcomesAccount]:
     """Of every listener who was shown anything, or played what they say they were shown, as of that time."""
     rows, names = MemoryRows(), made.names()
-    replay(FEATURES["outcomes"], rows, told(FEATURES["outcomes"], log, made, imports=False))
+    replay(FEATURES["outcomes"], rows, told_up_to(FEATURES["outcomes"], log, made, imports=False))
     return {who: outcomes_account(_outcomes(row), now_ms, names) for who, row in rows.scan(OUTCOMES)}
 
 
-def told(feature: Feature, log: Log, made: Cut, *, imports: bool) -> Iterator[Timed]:
+def told_up_to(feature: Feature, log: Log, made: Cut, *, imports: bool) -> Iterator[Timed]:
     """What a feature was told up to the cut; workers are told of no imports, the base of a taste has them."""
     forgotten = (Timed(*seed) for seed in made.seeds(feature.topics, imports=imports))
     return timeline(log, feature.topics, made.offsets, forgotten)

@@ -1,8 +1,9 @@
 """Published benchmarks as splits: recognised by their files, divided as the papers that report on them divide them.
 
 Each has one protocol, the metric that it is compared by, and a validation split of its training side, so that nothing
-is tuned on the test. Formats: LightGCN's lists (He et al. 2020), S3-Rec's sequences (Zhou et al. 2020), the prefixes
-and labels of session-based recommendation, HetRec 2011's Last.fm (Cantador et al. 2011), 30Music (Turrin et al. 2015).
+is tuned on the test (of whose lists one published figure decides how Gowalla's validation is drawn). Formats:
+LightGCN's lists (He et al. 2020), S3-Rec's sequences (Zhou et al. 2020), the prefixes and labels of session-based
+recommendation, HetRec 2011's Last.fm (Cantador et al. 2011), 30Music (Turrin et al. 2015).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def open_dataset(path: Path) -> Dataset:
     raise DataWrong(f"reading {path}: found {found or 'an empty folder'}; wanted a folder with {', '.join(_KNOWN)}")
 
 
-# ---- gowalla: a list of items a user, a random part of it held out
+# ---- gowalla: a list of items a user, a part of it held out
 
 
 def gowalla(path: Path) -> Dataset:

@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 from models.als import AlsConfig, AlsModel
 from models.als_training import Factors, fit_als, from_mllib, loss, train_als
 from models.base import Interactions, Taste
+from models.retrieval import BATCH
 from tests.models.contract import assert_citations_hold
 
 EXPONENTS = pytest.mark.parametrize("exponent", [0, 0.6, 1])
@@ -94,6 +95,17 @@ def test_a_taste_folded_in_is_the_trained_listener(exponent: float) -> None:
     model = factors.model()
     for listener, trained in enumerate(factors.listeners):
         np.testing.assert_allclose(model.fold_in(taste_of(interactions, listener)), trained, atol=1e-5)
+
+
+def test_many_are_told_of_new_tracks_what_each_is_told_alone() -> None:
+    """More tastes than are answered at once, in no order of how much they heard, nothing and nearly all included."""
+    interactions, random = world(), np.random.default_rng(3)
+    model = fit_als(interactions, config(1))
+    counts = [0, 59, 1, *random.integers(0, 40, BATCH)]
+    tastes = [Taste(np.sort(random.permutation(60)[:count]), np.ones(count)) for count in counts]
+    for k in (5, 70):
+        for taste, items in zip(tastes, model.recommend_many(tastes, k, new_only=True), strict=True):
+            assert items[items >= 0].tolist() == model.recommend(taste, k, taste.tracks).items.tolist()
 
 
 @EXPONENTS

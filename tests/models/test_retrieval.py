@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from models.retrieval import FIRST, InnerProducts
+from models.retrieval import BATCH, FIRST, LISTED, InnerProducts, batches
 
 
 def brute_force(vectors: np.ndarray, query: np.ndarray, k: int, exclude: np.ndarray) -> tuple[list[int], list[float]]:
@@ -86,3 +86,13 @@ def test_excluding_everything_leaves_nothing() -> None:
 def test_vectors_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="NaN"):
         InnerProducts.build(np.array([[np.nan]], np.float32))
+
+
+def test_batches_of_lists_follow_one_another_and_fit_in_memory() -> None:
+    lengths = np.sort(np.concatenate([np.full(3 * BATCH, 20), np.full(50, LISTED // 10), [2 * LISTED]]))
+    found = list(batches(lengths))
+    assert [place for part in found for place in range(part.start, part.stop)] == list(range(len(lengths)))
+    assert max(part.stop - part.start for part in found) == BATCH
+    assert all((part.stop - part.start) * lengths[part.stop - 1] <= LISTED for part in found[:-1])
+    assert found[-1] == slice(len(lengths) - 1, len(lengths))
+    assert list(batches(lengths[:0])) == []

@@ -48,6 +48,7 @@ from warehouse.tail import topic_partition
 EVENTS_A_COMMIT = 200_000  # they are in memory while they land
 LAND_TRIES = 5
 LAND_WAIT_SECONDS = 0.05  # at most, before the second try; each later one may wait twice as long
+LONGEST_WAIT_SECONDS = 8 * LAND_WAIT_SECONDS
 MAX_CONTENT_BYTES = 256 << 10  # of a dead letter; no event is as large
 MAX_REASON_CHARACTERS = 1_000
 _Made = TypeVar("_Made")
@@ -148,13 +149,12 @@ def _persistently(once: Callable[[], _Made], until: float) -> _Made:
 
     Those who overtake one another wait for times of their own, so that they do not meet again.
     """
-    tries = 1
+    tries, longest = 1, LAND_WAIT_SECONDS
     while tries < LAND_TRIES or time.monotonic() <= until:
         with suppress(CommitFailedError):
             return once()
-        longest = LAND_WAIT_SECONDS * 2 ** (min(tries, LAND_TRIES - 1) - 1)
         time.sleep(random.uniform(0, longest))  # noqa: S311  # chance, and no secret
-        tries += 1
+        tries, longest = tries + 1, min(2 * longest, LONGEST_WAIT_SECONDS)
     return once()
 
 
