@@ -161,9 +161,10 @@ def _paced(batches: Iterator[list[Listen]], factor: float | None) -> Iterator[Se
     if factor is None:
         yield from batches
         return
-    began, first_ms = time.monotonic(), None
+    began = first_ms = None
     for batch in batches:
-        first_ms = batch[0]["started_ms"] if first_ms is None else first_ms
+        if began is None or first_ms is None:
+            began, first_ms = time.monotonic(), batch[0]["started_ms"]
         start = 0
         while start < len(batch):
             due = (batch[start]["started_ms"] - first_ms) / 1_000 / factor

@@ -16,7 +16,7 @@ import pytest
 
 from backbeat.cli import main
 from backbeat.search import run_trials
-from tests.backbeat.benchmark import benchmark
+from tests.backbeat.benchmark import as_they_come, benchmark
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy", "ignore::ResourceWarning")
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:sqlalchemy",
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BACKBEAT_RECORDS", "none")
+    as_they_come(tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -168,7 +169,6 @@ def test_a_recipe_of_a_blend_is_measured_as_it_is_before_its_weights_are_fitted(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = {"members": [{"learner": "popularity"}, {"learner": "item-knn", "log": 0.0, "share": 1e-6}]}
-    (home / "recipes").mkdir(parents=True)
     (home / "recipes" / "gowalla.json").write_text(json.dumps({"blend": recipe}))
     alone = blended(capsys, data, "--trials", "1")
     assert [member["share"] for member in alone["settings"]["members"]] == [0.0, 1e-6]

@@ -15,7 +15,7 @@ from models.als import AlsModel
 from models.learners import learner
 from models.recipes import recipes
 from models.trained import Origin
-from tests.backbeat.benchmark import ITEMS, benchmark
+from tests.backbeat.benchmark import ITEMS, as_they_come, benchmark
 from tests.fakes.cut_short import CutShort, Interrupted
 
 SMALL = ["--set", "factors=4", "iterations=2"]
@@ -25,6 +25,7 @@ SMALL = ["--set", "factors=4", "iterations=2"]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("BACKBEAT_RECORDS", "none")
+    as_they_come(tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -109,7 +110,6 @@ def test_the_curve_of_a_training_is_on_the_page_of_records(
 def test_a_recipe_of_ones_own_sets_what_is_not_set_by_hand(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (home / "recipes").mkdir(parents=True)
     (home / "recipes" / "gowalla.json").write_text('{"als": {"factors": 3, "iterations": 2}}')
     settings = trained(capsys, "als", "--data", str(data), "--set", "iterations=1")["settings"]
     assert (settings["factors"], settings["iterations"]) == (3, 1)
