@@ -126,8 +126,6 @@ class ModelContract(ABC):
         lists = model.recommend_many(tastes, 4)
         for taste, items in zip(tastes, lists, strict=True):
             assert items[items >= 0].tolist() == model.recommend(taste, 4).items.tolist()
-        for taste, items in zip(tastes, model.recommend_many(tastes, 4, new_only=True), strict=True):
-            assert items[items >= 0].tolist() == model.recommend(taste, 4, taste.tracks).items.tolist()
 
     def test_every_cited_play_lowers_the_score_when_taken_back(self, model: Model, interactions: Interactions) -> None:
         taste = taste_of(7, interactions)
