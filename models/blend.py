@@ -149,8 +149,8 @@ def fit_members(
     interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD
 ) -> tuple[Model, ...]:
     """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
-    chosen = [(learner(member.learner), member.settings) for member in members]
-    wanted = [(one, one.settings(settings)) for one, settings in chosen]  # all are checked before one is fitted
+    # all are checked before one is fitted
+    wanted = [((one := learner(member.learner)), one.settings(member.settings)) for member in members]
     kept: list[Arrays] = [*parts_before(progress.latest())]
     models = [_unpacked(one.model_type, files) for (one, _), files in zip(wanted, kept, strict=False)]
     for (one, settings), name in list(zip(wanted, _names(members), strict=True))[len(kept) :]:

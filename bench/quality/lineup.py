@@ -112,10 +112,15 @@ def peer(name: str, settings: Mapping[str, Any]) -> Peer:
     return Peer(package, model, settings, seeded=SPACES[name].seeded)
 
 
+def settings_in(path: Path = PEERS) -> dict[str, dict[str, dict[str, Any]]]:
+    """What was found for peers, by data set and peer; nothing where there is no such file."""
+    found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
 def peers(data: str) -> list[System]:
     """Those that have settings for the data set."""
-    found: dict[str, dict[str, Any]] = json.loads(PEERS.read_text(encoding="utf-8")).get(data, {})
-    return [peer(name, settings) for name, settings in found.items()]
+    return [peer(name, settings) for name, settings in settings_in().get(data, {}).items()]
 
 
 def ours(data: str) -> list[System]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.quality.cells import SEEDS, Cell, Fold
 from bench.quality.data import ROOT, names, opened
-from bench.quality.lineup import PEERS, SPACES, peer
+from bench.quality.lineup import PEERS, SPACES, peer, settings_in
 from bench.quality.systems import PeerFailed
 from models.evaluation.datasets import Dataset
 from models.evaluation.metrics import accuracy
@@ -57,15 +57,9 @@ def search(
     return best
 
 
-def found_before(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """The settings in the file, by data set and peer."""
-    found: dict[str, dict[str, dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return found
-
-
 def keep(path: Path, data: str, name: str, settings: Mapping[str, Any]) -> None:
     """Put the settings into the file, in the order of names."""
-    found = found_before(path)
+    found = settings_in(path)
     found.setdefault(data, {})[name] = dict(settings)
     ordered = {each: dict(sorted(found[each].items())) for each in sorted(found)}
     path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
@@ -82,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     dataset = opened(asked.data, asked.root)
     fold = Fold(dataset.validation, dataset.k)
     for name in asked.peers or [name for name, space in SPACES.items() if asked.data in space.where]:
-        found = search(name, dataset, fold, asked.minutes, found_before(PEERS).get(asked.data, {}).get(name))
+        found = search(name, dataset, fold, asked.minutes, settings_in().get(asked.data, {}).get(name))
         if found is not None:
             keep(PEERS, asked.data, name, found[0])
 

@@ -1,7 +1,7 @@
 """Published benchmarks as splits: recognised by their files, divided as the papers that report on them divide them.
 
 Each has one protocol, the metric that it is compared by, and a validation split of its training side, so that nothing
-is tuned on the test (of whose lists one published figure decides how Gowalla's validation is drawn). Formats:
+is tuned on the test (of whose lists one figure, popularity's, decides how Gowalla's validation is drawn). Formats:
 LightGCN's lists (He et al. 2020), S3-Rec's sequences (Zhou et al. 2020), the prefixes and labels of session-based
 recommendation, HetRec 2011's Last.fm (Cantador et al. 2011), 30Music (Turrin et al. 2015).
 """
@@ -124,9 +124,9 @@ def _nothing(items: int) -> csr_array:
 def _thinned(known: list[Positions], items: int) -> tuple[list[Positions], list[Positions]]:
     """A fifth of each list held out, as much as the given split did, and one item at least where there are three.
 
-    The given split is not a random one: the most popular items recall .0416 of its test lists (MostPop as the BARS
-    leaderboard has it) and .027 of a random fifth of the training lists. Settings that suit a random fifth do not suit
-    the test, so items are drawn with chances proportional to a power of their popularity that leads to .0416 here too.
+    The given split is not a random one: the most popular items recall .0416 of its test lists, as measured on them, and
+    .027 of a random fifth of the training lists. Settings that suit a random fifth do not suit the test, so items are
+    drawn with chances proportional to a power of their popularity that leads to .0416 here too.
     """
     random = np.random.default_rng(VALIDATION_SEED)
     popularity = np.bincount(np.concatenate(known), minlength=items)
