@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -95,8 +95,8 @@ class Sought(Protocol):
     def fixed(self) -> Any:
         """What all trials have in common, as JSON has it."""
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
-        """The trial's model of the validation split's training side. Raises ValueError where that cannot be.
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
+        """The trial's models, of each validation split's training side. Raises ValueError where that cannot be.
 
         Raises `OutOfTime` when the clock's time is over.
         """
@@ -112,7 +112,7 @@ class SettingsSought:
     learner: Learner
     where: Mapping[str, Where]
     base: Mapping[str, Any]
-    split: Split
+    splits: Sequence[Split]
 
     @property
     def name(self) -> str:
@@ -126,8 +126,9 @@ class SettingsSought:
     def fixed(self) -> Any:
         return {name: value for name, value in self.base.items() if name not in self.where}
 
-    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
-        return clock.fitted(self.learner, self.split.train, self.learner.settings({**self.base, **proposed}))
+    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
+        settings = self.learner.settings({**self.base, **proposed})
+        return [clock.fitted(self.learner, split.train, settings) for split in self.splits]
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return {**self.base, **trial.params}
@@ -143,9 +144,9 @@ class BlendSought:
 
     base: BlendConfig
     weighed: bool
-    split: Split
+    splits: Sequence[Split]
     name: str = "blend"
-    _members_so_far: list[Model] = field(default_factory=list, init=False)
+    _members_so_far: list[Model] = field(default_factory=list, init=False)  # of the first split, then of the next one
 
     @property
     def where(self) -> Mapping[str, Where]:
@@ -166,30 +167,30 @@ class BlendSought:
     def fixed(self) -> Any:
         return [[member.learner, dict(member.settings)] for member in self.base.members]
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
-        members = self._members(clock)
-        if AS_GIVEN in trial.user_attrs:
-            found = Blend(self.base, members)
-        else:
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
+        members, found = self._members(clock), self.base
+        if AS_GIVEN not in trial.user_attrs:
             scaled = tuple(
                 replace(member, scale=proposed[key], log=0.0, share=1.0)
                 for key, member in zip(self._keys, self.base.members, strict=True)
             )
             config = replace(self.base, members=scaled, floor=proposed["floor"])
             with clock.running():
-                found = reweighted(self.split, Blend(config, members))
-        trial.set_user_attr(WEIGHED, as_parameters(found.config))
-        return found
+                found = reweighted(config, list(zip(self.splits, members, strict=True)))
+        trial.set_user_attr(WEIGHED, as_parameters(found))
+        return [Blend(found, fitted) for fitted in members]
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return dict(trial.user_attrs[WEIGHED])
 
-    def _members(self, clock: Clock) -> tuple[Model, ...]:
-        """Each fitted at its first use: what trials differ in does not change them."""
-        for member in self.base.members[len(self._members_so_far) :]:
+    def _members(self, clock: Clock) -> list[tuple[Model, ...]]:
+        """For each split its members, fitted at their first use: what trials differ in does not change them."""
+        wanted = [(split, member) for split in self.splits for member in self.base.members]
+        for split, member in wanted[len(self._members_so_far) :]:
             known = learner(member.learner)
-            self._members_so_far.append(clock.fitted(known, self.split.train, known.settings(member.settings)))
-        return tuple(self._members_so_far)
+            self._members_so_far.append(clock.fitted(known, split.train, known.settings(member.settings)))
+        size = len(self.base.members)
+        return [tuple(self._members_so_far[start : start + size]) for start in range(0, len(wanted), size)]
 
     @property
     def _keys(self) -> list[str]:
@@ -198,7 +199,7 @@ class BlendSought:
 
 @dataclass(frozen=True)
 class Hunt:
-    """What is sought, and what each trial is measured on: the data set's metric on its validation split."""
+    """What is sought, and what each trial is measured on: the data set's metric on its validation splits."""
 
     sought: Sought
     dataset: Dataset
@@ -210,20 +211,22 @@ class Hunt:
         began, clock = time.monotonic(), Clock(seconds)
         try:
             with threadpool_limits(1, "blas"):
-                model = self.sought.fitted(trial, proposed, clock)
+                models = self.sought.fitted(trial, proposed, clock)
                 with clock.running():
-                    return self._measured(model)
+                    return self._measured(models)
         except OutOfTime:
             trial.set_user_attr(CUT_OFF, value=True)
             raise
         finally:
             trial.set_user_attr(SECONDS, time.monotonic() - began)
 
-    def _measured(self, model: Model) -> float:
-        outcome = evaluate([Contestant(model, fresh=True, uses="")], self.dataset.validation, self.dataset.k).outcomes[
-            0
+    def _measured(self, models: Sequence[Model]) -> float:
+        outcomes = [
+            evaluate([Contestant(model, fresh=True, uses="")], split, self.dataset.k).outcomes[0]
+            for model, split in zip(models, self.dataset.validations, strict=True)
         ]
-        return float(outcome.sums[self.dataset.metric].sum() / outcome.cases.sum())
+        found = sum(outcome.sums[self.dataset.metric].sum() for outcome in outcomes)
+        return float(found / sum(outcome.cases.sum() for outcome in outcomes))
 
 
 def _suggested(trial: optuna.Trial, name: str, where: Where) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from bench.quality.cells import SEEDS, Cell, Fold
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import PEERS, SPACES, peer, settings_in
-from bench.quality.systems import PeerFailed
+from bench.quality.systems import PeerFailed, System
 from models.evaluation.datasets import Dataset
 from models.evaluation.metrics import accuracy
 
@@ -38,7 +38,7 @@ def points(space: Mapping[str, Sequence[Any]], first: Mapping[str, Any] | None =
 
 
 def search(
-    name: str, dataset: Dataset, fold: Fold, minutes: float, first: Mapping[str, Any] | None = None
+    name: str, dataset: Dataset, folds: Sequence[Fold], minutes: float, first: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], float] | None:
     """The best point that was tried within the time and its metric, None where all failed."""
     until, best = time.monotonic() + 60 * minutes, None
@@ -46,15 +46,23 @@ def search(
         if time.monotonic() > until:
             break
         try:
-            lists = Cell(peer(name, settings), fold, SEEDS[0]).measured().lists
+            value = _measured(peer(name, settings), dataset, folds)
         except PeerFailed as error:
             _say(f"{dataset.name}: {error}")
             continue
-        value = float(accuracy(lists, fold.split.cases, dataset.k)[dataset.metric].mean())
         _say(f"{dataset.name}: {name} {json.dumps(settings)} {dataset.metric} {value:.5f}")
         if best is None or value > best[1]:
             best = settings, value
     return best
+
+
+def _measured(system: System, dataset: Dataset, folds: Sequence[Fold]) -> float:
+    """The metric over the cases of all folds. Raises `PeerFailed`."""
+    lists = [Cell(system, fold, SEEDS[0]).measured().lists for fold in folds]
+    values = [
+        accuracy(each, fold.split.cases, dataset.k)[dataset.metric] for each, fold in zip(lists, folds, strict=True)
+    ]
+    return float(np.concatenate(values).mean())
 
 
 def keep(path: Path, data: str, name: str, settings: Mapping[str, Any]) -> None:
@@ -74,9 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the data sets")
     asked = parser.parse_args(arguments)
     dataset = opened(asked.data, asked.root)
-    fold = Fold(dataset.validation, dataset.k)
+    folds = [Fold(split, dataset.k) for split in dataset.validations]
     for name in asked.peers or [name for name, space in SPACES.items() if asked.data in space.where]:
-        found = search(name, dataset, fold, asked.minutes, settings_in().get(asked.data, {}).get(name))
+        found = search(name, dataset, folds, asked.minutes, settings_in().get(asked.data, {}).get(name))
         if found is not None:
             keep(PEERS, asked.data, name, found[0])
 

@@ -92,9 +92,11 @@ def cold_artists(path: Path) -> Dataset:
             _hidden(data, pieces, np.sort(hidden[at]), np.sort(asked[at]), np.empty(0, np.int64), f"fold {at + 1}")
             for at in range(FOLDS)
         ),
-        lambda: _hidden(
-            data, pieces, np.sort(hidden[1]), np.sort(asked[1]), hidden[0], "the second tenth, without the first"
-        ),
+        lambda: [
+            _hidden(
+                data, pieces, np.sort(hidden[1]), np.sort(asked[1]), hidden[0], "the second tenth, without the first"
+            )
+        ],
     )
 
 

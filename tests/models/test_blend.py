@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.base import Interactions, ModelBroken, Taste, TrackPosition
-from models.blend import Blend, BlendConfig, Member, fit_blend
-from models.evaluation.blending import NothingToFit, blended, choices, fitted_weights
+from models.blend import Blend, BlendConfig, Member, fit_blend, fit_members
+from models.evaluation.blending import NothingToFit, choices, fitted_weights, reweighted
 from models.evaluation.splits import Cases, Split
 from models.files import read_json, write_json
 from models.learners import SettingsWrong, learner
@@ -77,6 +77,13 @@ def test_fitting_finds_the_member_that_is_right() -> None:
     assert found.heard < 0  # what is missing was never heard
     model = fit_blend(split.train, found)
     assert [int(items[0]) for items in model.recommend_many(split.cases.fresh, 1)] == split.cases.relevant.tolist()
+
+
+def test_weights_are_fitted_to_the_cases_of_all_splits_together() -> None:
+    whole = _split([missing(np.array([listener])) for listener in range(LISTENERS)])
+    members = fit_members(whole.train, HEARD_LAST.members)
+    halves = [replace(whole, cases=_cases(half, whole)) for half in np.array_split(np.arange(LISTENERS), 2)]
+    assert reweighted(HEARD_LAST, [(half, members) for half in halves]) == reweighted(HEARD_LAST, [(whole, members)])
 
 
 def test_the_same_cases_give_the_same_weights() -> None:
@@ -156,6 +163,17 @@ def test_members_of_two_catalogs_are_refused(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SettingsWrong, match="wanted"):
         learner("blend").settings(wrong)
+
+
+def blended(split: Split, config: BlendConfig) -> BlendConfig:
+    return reweighted(config, [(split, fit_members(split.train, config.members))])
+
+
+def _cases(listeners: np.ndarray, whole: Split) -> Cases:
+    """Those of these listeners, of a split with one relevant track a listener."""
+    tastes = tuple(whole.cases.fresh[listener] for listener in listeners)
+    places = np.arange(len(listeners))
+    return Cases(places, np.arange(len(listeners) + 1), whole.cases.relevant[listeners], tastes, tastes)
 
 
 def _split(relevant: list[np.ndarray]) -> Split:
