@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from models.progress import Checkpoint, Progress
 from models.search_space import OneOf, Range, Where
 
 SECONDS, CUT_OFF = "seconds", "cut off"  # attributes of a trial: how long it worked, and that it was ended
-AS_GIVEN, WEIGHED = "as given", "weighed"  # the recipe's weights are measured, nothing proposed; what was measured
+AS_GIVEN, WEIGHED = "as given", "weighed"  # the recipe, measured with nothing proposed; what was measured
 FLOORS = Range(1e-5, 0.1, log=True)
 SCALES = ("parts", "ranks", "standard")
 
@@ -95,10 +96,10 @@ class Sought(Protocol):
     def fixed(self) -> Any:
         """What all trials have in common, as JSON has it."""
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
-        """The trial's models, of each validation split's training side. Raises ValueError where that cannot be.
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
+        """The trial's models, of one validation split's training side after the other.
 
-        Raises `OutOfTime` when the clock's time is over.
+        Raises ValueError where that cannot be, and `OutOfTime` when the clock's time is over.
         """
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
@@ -126,9 +127,9 @@ class SettingsSought:
     def fixed(self) -> Any:
         return {name: value for name, value in self.base.items() if name not in self.where}
 
-    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
+    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
         settings = self.learner.settings({**self.base, **proposed})
-        return [clock.fitted(self.learner, split.train, settings) for split in self.splits]
+        return (clock.fitted(self.learner, split.train, settings) for split in self.splits)
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return {**self.base, **trial.params}
@@ -160,14 +161,15 @@ class BlendSought:
     def first(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         own: dict[str, Any] = {key: member.scale for key, member in zip(self._keys, self.base.members, strict=True)}
         scales: list[dict[str, Any]] = [own, *(dict.fromkeys(self._keys, scale) for scale in SCALES)]
-        given: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {AS_GIVEN: True})] if self.weighed else []
+        told = json.dumps(as_parameters(self.base), sort_keys=True)
+        given: list[tuple[dict[str, Any], dict[str, Any]]] = [({}, {AS_GIVEN: told})] if self.weighed else []
         return given + [({"floor": self.base.floor, **each}, {}) for each in scales]
 
     @property
     def fixed(self) -> Any:
         return [[member.learner, dict(member.settings)] for member in self.base.members]
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Sequence[Model]:
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
         members, found = self._members(clock), self.base
         if AS_GIVEN not in trial.user_attrs:
             scaled = tuple(
@@ -178,7 +180,7 @@ class BlendSought:
             with clock.running():
                 found = reweighted(config, list(zip(self.splits, members, strict=True)))
         trial.set_user_attr(WEIGHED, as_parameters(found))
-        return [Blend(found, fitted) for fitted in members]
+        return (Blend(found, fitted) for fitted in members)
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return dict(trial.user_attrs[WEIGHED])
@@ -211,22 +213,23 @@ class Hunt:
         began, clock = time.monotonic(), Clock(seconds)
         try:
             with threadpool_limits(1, "blas"):
-                models = self.sought.fitted(trial, proposed, clock)
-                with clock.running():
-                    return self._measured(models)
+                return self._measured(self.sought.fitted(trial, proposed, clock), clock)
         except OutOfTime:
             trial.set_user_attr(CUT_OFF, value=True)
             raise
         finally:
             trial.set_user_attr(SECONDS, time.monotonic() - began)
 
-    def _measured(self, models: Sequence[Model]) -> float:
-        outcomes = [
-            evaluate([Contestant(model, fresh=True, uses="")], split, self.dataset.k).outcomes[0]
-            for model, split in zip(models, self.dataset.validations, strict=True)
-        ]
-        found = sum(outcome.sums[self.dataset.metric].sum() for outcome in outcomes)
-        return float(found / sum(outcome.cases.sum() for outcome in outcomes))
+    def _measured(self, models: Iterator[Model], clock: Clock) -> float:
+        """Each is measured before the next is fitted: one at a time is as much as memory may hold."""
+        found, cases = 0.0, 0.0
+        for split in self.dataset.validations:
+            model = next(models)
+            with clock.running():
+                (outcome,) = evaluate([Contestant(model, fresh=True, uses="")], split, self.dataset.k).outcomes
+            found += outcome.sums[self.dataset.metric].sum()
+            cases += outcome.cases.sum()
+        return found / cases
 
 
 def _suggested(trial: optuna.Trial, name: str, where: Where) -> Any:

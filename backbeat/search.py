@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from backbeat.datasets import Protocol as Way
 from backbeat.datasets import data_version, open_data, recipe_name
-from backbeat.hunt import CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
+from backbeat.hunt import AS_GIVEN, CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
@@ -145,8 +145,10 @@ def _study(config: Settings, sought: Sought, dataset: Dataset, hashed: str, seed
         load_if_exists=True,
     )
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))  # going on repeats no draw
+    given = [trial.user_attrs.get(AS_GIVEN) for trial in study.trials]
     for proposed, attributes in sought.first:
-        study.enqueue_trial(proposed, user_attrs=attributes, skip_if_exists=True)
+        if AS_GIVEN not in attributes or attributes[AS_GIVEN] not in given:  # such trials differ in nothing proposed
+            study.enqueue_trial(proposed, user_attrs=attributes, skip_if_exists=AS_GIVEN not in attributes)
     _try_again(study)
     return study
 

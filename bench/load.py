@@ -35,7 +35,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, free: Callable[[_Connection], None], done: Callable[[float, bool], None]) -> None:
         self._free = free
         self._done = done
-        self._due = 0.0
+        self._due: float | None = None  # of the request under way
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
 
@@ -48,6 +48,8 @@ class _Connection(asyncio.Protocol):
         self._due = due
         if self._transport is not None:
             self._transport.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        else:
+            asyncio.get_running_loop().call_soon(self._finished, False)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -59,11 +61,17 @@ class _Connection(asyncio.Protocol):
         length = int(headers[at:].split(b"\r\n", 1)[0])
         if len(self._buffer) - head - 4 >= length:
             self._buffer.clear()
-            self._done(time.perf_counter() - self._due, b" 200 " in headers[:20])
-            self._free(self)
+            self._finished(b" 200 " in headers[:20])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         self._transport = None
+        self._finished(False)
+
+    def _finished(self, well: bool) -> None:
+        if self._due is not None:
+            due, self._due = self._due, None
+            self._done(time.perf_counter() - due, well)
+            self._free(self)
 
     def close(self) -> None:
         """Hang up."""

@@ -64,12 +64,14 @@ class Member:
 class BlendConfig:
     """What is blended. `floor` is the share from which on the logarithm rises, `heard` is added and may be below 0.
 
-    A member of no weight is not fitted: it is there for who searches the weights anew.
+    A member of no weight is not fitted: it is there for who searches the weights anew. A `seed` is that of every member
+    that has one, in the place of its own.
     """
 
     members: tuple[Member, ...] = (Member("markov"), Member("stan"), Member("actr"), Member("popularity", log=0.1))
     floor: float = 1e-3
     heard: float = 0.0
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if not self.speaking or not self.floor > 0:
@@ -142,15 +144,16 @@ class Blend(ScoringModel):
 
 def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig(), progress: Progress = UNHEARD) -> Blend:
     """Fit each member that weighs something on the same interactions. Raises what their fits raise."""
-    return Blend(replace(config, members=config.speaking), fit_members(interactions, config.speaking, progress))
+    members = fit_members(interactions, config.speaking, progress, config.seed)
+    return Blend(replace(config, members=config.speaking), members)
 
 
 def fit_members(
-    interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD
+    interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD, seed: int | None = None
 ) -> tuple[Model, ...]:
     """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
     # all are checked before one is fitted
-    wanted = [((one := learner(member.learner)), one.settings(member.settings)) for member in members]
+    wanted = [((one := learner(member.learner)), one.settings(member.settings, seed)) for member in members]
     kept: list[Arrays] = [*parts_before(progress.latest())]
     models = [_unpacked(one.model_type, files) for (one, _), files in zip(wanted, kept, strict=False)]
     for (one, settings), name in list(zip(wanted, _names(members), strict=True))[len(kept) :]:

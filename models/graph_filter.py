@@ -89,7 +89,6 @@ class GraphFilter(ScoringModel):
         return blurred
 
     def _ideal(self, told: csr_array) -> Scores:
-        """Each row of the product is summed by itself, so that a taste alone scores as among others."""
         sums = self.sums.astype(np.float64)
         into = (self.config.share * powered(sums, -0.5))[:, None] * self.vectors
         inside = told @ into.astype(np.float32)

@@ -16,16 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality import page
-from bench.quality.cells import Cell, folds_of, runs
+from bench.quality.cells import Cell, OutOfTime, folds_of, runs
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import ours, peers, published
 from bench.quality.rows import Row, documents, row_of
 from bench.quality.systems import PeerFailed
 from models.learners import SettingsWrong, UnknownLearner
-
-
-class OutOfTime(Exception):
-    """The minutes are over; what was measured is kept."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,7 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed += missing
         for row in found:
             _say(json.dumps({key: row[key] for key in row if key not in ("settings", "seeds")}))
-        if not asked.no_peers:
+        if missing:
+            _say(f"{name}: {missing} could not be measured; its rows stay as they were")
+        elif not asked.no_peers:
             page.replace(name, found)
     return int(failed > 0)
 

@@ -20,6 +20,10 @@ SEEDS = (1, 2, 3, 4, 5)
 CACHE = Path(".backbeat-bench/quality")  # not under version control
 
 
+class OutOfTime(Exception):
+    """The minutes are over."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """A split, how long its lists are, and the folder where answers to it are kept."""

@@ -1,7 +1,8 @@
 """Settings for a peer, found on validation data alone within a time: `python -m bench.quality.search DATA PEER...`.
 
 The settings that peers.json has are tried first, then points of the peer's space in an order drawn by a seed; the best
-goes into peers.json. What was tried before is not tried again, so that a search that was interrupted goes on.
+goes into peers.json. A point that the time cuts off does not count. What was answered before is not asked again, so
+that a search that was interrupted goes on.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.quality.cells import SEEDS, Cell, Fold
+from bench.quality.cells import SEEDS, Cell, Fold, OutOfTime
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import PEERS, SPACES, peer, settings_in
-from bench.quality.systems import PeerFailed, System
+from bench.quality.systems import Peer, PeerFailed
 from models.evaluation.datasets import Dataset
 from models.evaluation.metrics import accuracy
 
@@ -43,10 +45,10 @@ def search(
     """The best point that was tried within the time and its metric, None where all failed."""
     until, best = time.monotonic() + 60 * minutes, None
     for settings in points(SPACES[name].settings, first):
-        if time.monotonic() > until:
-            break
         try:
-            value = _measured(peer(name, settings), dataset, folds)
+            value = _measured(peer(name, settings), dataset, folds, until)
+        except OutOfTime:
+            break
         except PeerFailed as error:
             _say(f"{dataset.name}: {error}")
             continue
@@ -56,12 +58,20 @@ def search(
     return best
 
 
-def _measured(system: System, dataset: Dataset, folds: Sequence[Fold]) -> float:
-    """The metric over the cases of all folds. Raises `PeerFailed`."""
-    lists = [Cell(system, fold, SEEDS[0]).measured().lists for fold in folds]
-    values = [
-        accuracy(each, fold.split.cases, dataset.k)[dataset.metric] for each, fold in zip(lists, folds, strict=True)
-    ]
+def _measured(system: Peer, dataset: Dataset, folds: Sequence[Fold], until: float) -> float:
+    """The metric over the cases of all folds. Raises `PeerFailed`, and `OutOfTime`."""
+    values = []
+    for fold in folds:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise OutOfTime
+        try:
+            lists = Cell(replace(system, seconds=min(left, system.seconds)), fold, SEEDS[0]).measured().lists
+        except PeerFailed:
+            if time.monotonic() >= until:
+                raise OutOfTime from None
+            raise
+        values.append(accuracy(lists, fold.split.cases, dataset.k)[dataset.metric])
     return float(np.concatenate(values).mean())
 
 

@@ -26,6 +26,7 @@ import numpy as np
 from bench.clock import timed
 from bench.peers.exchange import Task
 from models.base import Positions
+from models.blend import Blend
 from models.evaluation.splits import Split
 from models.learners import learner
 
@@ -84,12 +85,25 @@ class Ours:
 
     @property
     def seeded(self) -> bool:
-        return hasattr(learner(self.name).settings(self.settings), "seed")
+        members = self._members
+        config = learner(self.name).settings(self.settings)
+        return any(member.seeded for member in members) if members else hasattr(config, "seed")
+
+    @property
+    def _members(self) -> list[Ours]:
+        """Those that a blend fits, which it finds by their names."""
+        config = learner(self.name).settings(self.settings)
+        return [Ours(each.learner, each.settings) for each in config.speaking] if self.name == Blend.name else []
+
+    def modules(self) -> set[str]:
+        """Those that its fit and its settings are in, and its members'."""
+        found = learner(self.name)
+        own = {found.fit.partition(":")[0], found.config.partition(":")[0]}
+        return own.union(*(member.modules() for member in self._members))
 
     def version(self) -> str:
-        found = learner(self.name)
         told = json.dumps([self.name, dict(self.settings)], sort_keys=True).encode()
-        files = sorted(sources({found.fit.partition(":")[0], found.config.partition(":")[0]}))
+        files = sorted(sources(self.modules()))
         return _digest(told, *(file.read_bytes() for file in files), *(each.encode() for each in packages(files)))
 
     def answer(self, split: Split, task: Task, seed: int) -> Answer:
@@ -104,12 +118,13 @@ class Ours:
 
 @dataclass(frozen=True)
 class Peer:
-    """A model of a peer's program, `bench.peers.quality_<package>`, with these settings."""
+    """A model of a peer's program, `bench.peers.quality_<package>`, with these settings, for `seconds` at most."""
 
     package: str
     model: str
     settings: Mapping[str, Any]
     seeded: bool = False
+    seconds: float = 60 * MINUTES_AT_MOST
     ours: bool = field(default=False, init=False)
 
     @property
@@ -147,7 +162,7 @@ class Peer:
                 cwd=ROOT,
                 env=os.environ | THREADS | ({"OPENBLAS_NUM_THREADS": "1"} if self.package in OWN_THREADS else {}),
                 check=True,
-                timeout=60 * MINUTES_AT_MOST,
+                timeout=self.seconds,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )

@@ -126,16 +126,16 @@ def _put_forward(
 ) -> tuple[Positions, Positions, Scores]:
     """The best of each member for each taste, none that is barred: the place of the taste, the track, the features."""
     shares = list(blend.shares_of(tastes))
-    wanted = np.zeros(shares[0].shape, bool)
-    for one in shares:
-        best = best_of_each(np.where(one > 0, one, np.float32(-np.inf)), PER_MEMBER)
-        rows, columns = np.nonzero(best >= 0)
-        wanted[rows, best[rows, columns]] = True
-    heard = np.zeros(wanted.shape, bool)
+    heard, free = np.zeros(shares[0].shape, bool), np.ones(shares[0].shape, bool)
     for place, (taste, out) in enumerate(zip(tastes, barred, strict=True)):
         heard[place, taste.recent.in_session] = True
         if out is not None:
-            wanted[place, out] = False
+            free[place, out] = False
+    wanted = np.zeros(free.shape, bool)
+    for one in shares:
+        best = best_of_each(np.where(free & (one > 0), one, np.float32(-np.inf)), PER_MEMBER)
+        rows, columns = np.nonzero(best >= 0)
+        wanted[rows, best[rows, columns]] = True
     row, items = np.nonzero(wanted)
     given = [one[row, items] for one in shares]
     told = zip(blend.config.members, given, strict=True)

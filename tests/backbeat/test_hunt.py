@@ -1,53 +1,43 @@
-"""A trial ends when its time is over: between the steps of a fit that tells them, anywhere in one that does not."""
+"""What one trial of a search measures, over all validation splits."""
 
 from __future__ import annotations
 
-import signal
-import time
-
 import numpy as np
+import optuna
 import pytest
 
-from backbeat.hunt import Clock, OutOfTime
-from models.base import Interactions
-from models.learners import Learner
-from models.popularity import Popularity, fit_popularity
-from models.progress import Checkpoint, Progress
-from tests.models.contract import checkerboard
+from backbeat.hunt import BlendSought, Hunt, SettingsSought
+from models.blend import BlendConfig, Member
+from models.evaluation.datasets import Dataset, lists_split
+from models.evaluation.splits import Split
+from models.learners import learner
 
-begun: list[int] = []
-
-
-def by_steps(interactions: Interactions, progress: Progress) -> Popularity:
-    for step in range(3):
-        begun.append(step)
-        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-        progress.keep(Checkpoint(step + 1, {"state": np.zeros(1)}))
-    return fit_popularity(interactions)
+ITEMS = 6
 
 
-def at_once(_interactions: Interactions) -> Popularity:
-    time.sleep(60)
-    raise AssertionError("nothing ended it")
+def split_of(users: int, wanted: int) -> Split:
+    """Each user has items 0 and 1 and is asked for one; popularity's next one is 2."""
+    known = [np.array([0, 1])] * users + [np.array([2, 3]), np.array([2, 4])]
+    held = [np.array([wanted])] * users + [np.empty(0, np.int64)] * 2
+    return lists_split("gowalla", f"{users} users", known, held, ITEMS)
 
 
-def test_a_fit_that_tells_its_steps_is_ended_after_one_and_by_no_signal() -> None:
-    known = Learner("by steps", f"{__name__}:by_steps")
-    begun.clear()
-    with pytest.raises(OutOfTime):
-        Clock(0.0).fitted(known, checkerboard(), known.settings())
-    assert begun == [0]
+def dataset(*validations: Split) -> Dataset:
+    return Dataset("gowalla", "made up", 1, "recall@1", ("recall@1",), (validations[0],), lambda: validations)
 
 
-def test_a_fit_with_time_left_comes_to_its_end() -> None:
-    known = Learner("by steps", f"{__name__}:by_steps")
-    begun.clear()
-    Clock(3600.0).fitted(known, checkerboard(), known.settings())
-    assert begun == [0, 1, 2]
+def test_every_case_of_every_split_counts_alike() -> None:
+    data = dataset(split_of(users=3, wanted=2), split_of(users=1, wanted=5))
+    hunt = Hunt(SettingsSought(learner("popularity"), {}, {}, data.validations), data)
+    assert hunt.score(optuna.create_study().ask(), 60) == pytest.approx(3 / 4)
 
 
-def test_a_fit_without_steps_is_ended_where_it_is() -> None:
-    known, before = Learner("at once", f"{__name__}:at_once"), signal.getsignal(signal.SIGALRM)
-    with pytest.raises(OutOfTime):
-        Clock(0.05).fitted(known, checkerboard(), known.settings())
-    assert signal.getsignal(signal.SIGALRM) is before
+def test_a_blends_members_are_fitted_on_each_split() -> None:
+    data = dataset(split_of(users=3, wanted=2), split_of(users=1, wanted=2))
+    base = BlendConfig((Member("popularity"), Member("item-knn", log=0.1)))
+    sought = BlendSought(base, weighed=True, splits=data.validations)
+    trials = optuna.create_study()
+    trials.enqueue_trial(*sought.first[0])
+    assert Hunt(sought, data).score(trials.ask(), 60) == 1.0
+    trials.enqueue_trial(sought.first[1][0])
+    assert Hunt(sought, data).score(trials.ask(), 60) == 1.0

@@ -168,12 +168,18 @@ def test_a_blend_of_the_learners_named_is_weighed_on_validation_and_saved(
 def test_a_recipe_of_a_blend_is_measured_as_it_is_before_its_weights_are_fitted(
     data: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = {"members": [{"learner": "popularity"}, {"learner": "item-knn", "log": 0.0, "share": 1e-6}]}
+    recipe: dict[str, Any] = {
+        "members": [{"learner": "popularity"}, {"learner": "item-knn", "log": 0.0, "share": 1e-6}]
+    }
     (home / "recipes" / "gowalla.json").write_text(json.dumps({"blend": recipe}))
     alone = blended(capsys, data, "--trials", "1")
     assert [member["share"] for member in alone["settings"]["members"]] == [0.0, 1e-6]
     further = blended(capsys, data, "--trials", "2")
     assert further["value"] > alone["value"]
+    recipe["members"][1]["share"] = 2e-6
+    (home / "recipes" / "gowalla.json").write_text(json.dumps({"blend": recipe}))
+    blended(capsys, data, "--trials", "3")
+    assert len([trial for trial in study(home).trials if "as given" in trial.user_attrs]) == 2
 
 
 def test_a_search_for_weights_goes_on_after_what_it_found_is_saved(

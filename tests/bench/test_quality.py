@@ -190,6 +190,12 @@ def test_learners_with_a_seed_are_measured_five_times() -> None:
     assert not Ours("transitions", {}).seeded
 
 
+def test_a_blend_is_as_its_members_are() -> None:
+    als, markov = Ours("blend", {"members": [{"learner": "als"}]}), Ours("blend", {"members": [{"learner": "markov"}]})
+    assert (als.seeded, markov.seeded) == (True, False)
+    assert "models.als_training" in als.modules() - markov.modules()
+
+
 def test_a_search_tries_every_point_once_in_the_same_order() -> None:
     space = {"K": (1, 2, 3), "B": (0.1, 0.2)}
     tried = list(points(space))

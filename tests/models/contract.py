@@ -127,6 +127,16 @@ class ModelContract(ABC):
         for taste, items in zip(tastes, lists, strict=True):
             assert items[items >= 0].tolist() == model.recommend(taste, 4).items.tolist()
 
+    def test_many_answers_about_new_tracks_hold_none_of_the_taste_and_score_as_single_ones(
+        self, model: Model, interactions: Interactions
+    ) -> None:
+        tastes = [taste_of(listener, interactions) for listener in range(6)] + [Taste.unknown()]
+        for taste, items in zip(tastes, model.recommend_many(tastes, 4, new_only=True), strict=True):
+            told = items[items >= 0]
+            assert not set(told.tolist()) & set(taste.tracks.tolist())
+            single = model.recommend(taste, 4, taste.tracks)
+            np.testing.assert_allclose(model.scores(taste, told), single.scores, rtol=1e-5, atol=1e-6)
+
     def test_every_cited_play_lowers_the_score_when_taken_back(self, model: Model, interactions: Interactions) -> None:
         taste = taste_of(7, interactions)
         items = np.arange(TRACKS)

@@ -10,7 +10,8 @@ import pytest
 
 from models.base import Interactions, ModelBroken, Taste, TrackPosition
 from models.blend import Blend, BlendConfig, Member, fit_blend, fit_members
-from models.evaluation.blending import NothingToFit, choices, fitted_weights, reweighted
+from models.evaluation.blending import PER_MEMBER, NothingToFit, choices, fitted_weights, reweighted
+from models.evaluation.datasets import in_order
 from models.evaluation.splits import Cases, Split
 from models.files import read_json, write_json
 from models.learners import SettingsWrong, learner
@@ -96,6 +97,33 @@ def test_tracks_that_may_not_be_recommended_are_no_candidates() -> None:
     found = choices(split, fit_blend(split.train, HEARD_LAST))
     assert not found.features[:, -1].any()
     assert found.right.sum() == LISTENERS
+
+
+def test_tracks_that_are_barred_take_no_candidates_place() -> None:
+    """The listener of the 100 most popular tracks is asked for the next one, which popularity puts 101st."""
+    tracks = PER_MEMBER + 2
+    known = Taste(np.arange(PER_MEMBER), np.ones(PER_MEMBER))
+    falling = [np.full(tracks - track, track) for track in range(tracks)]  # track 0 has the most plays
+    train = in_order([np.concatenate(falling)], tracks)
+    cases = Cases(np.zeros(1, np.int64), np.array([0, 1]), np.array([PER_MEMBER]), (known,), (known,))
+    split = Split("heavy", "all of it", tracks, train, cases, np.array([PER_MEMBER]), new_only=True)
+    found = choices(split, fit_blend(train, BlendConfig((Member("popularity"),))))
+    assert found.right.tolist() == [True, False]
+
+
+def test_a_seed_is_that_of_every_member_that_has_one() -> None:
+    config = BlendConfig((Member("als", {"factors": 2, "seed": 3}), Member("popularity")))
+    apart, same = (fit_blend(checkerboard(), replace(config, seed=seed)) for seed in (4, 3))
+    alone = fit_blend(checkerboard(), config)
+    items = np.arange(TRACKS)
+    assert (
+        same.scores(taste_of(1, checkerboard()), items).tolist()
+        == alone.scores(taste_of(1, checkerboard()), items).tolist()
+    )
+    assert (
+        apart.scores(taste_of(1, checkerboard()), items).tolist()
+        != alone.scores(taste_of(1, checkerboard()), items).tolist()
+    )
 
 
 def test_tracks_that_are_not_asked_about_are_no_candidates() -> None:

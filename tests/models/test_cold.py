@@ -27,9 +27,10 @@ def data(folder: Path) -> Dataset:
 
 
 def test_every_artist_is_hidden_once_and_every_listener_asked_once(data: Dataset) -> None:
-    hidden = np.concatenate([split.candidates for split in data.folds if split.candidates is not None])
+    parts = [*data.folds, *data.validations]
+    hidden = np.concatenate([split.candidates for split in parts if split.candidates is not None])
     assert sorted(hidden.tolist()) == list(range(ARTISTS))
-    assert sum(len(split.cases) for split in data.folds) <= LISTENERS
+    assert sum(len(split.cases) for split in parts) <= LISTENERS
 
 
 def test_nothing_of_hidden_artists_trains_and_they_alone_are_relevant(data: Dataset) -> None:
