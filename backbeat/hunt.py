@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -96,10 +96,10 @@ class Sought(Protocol):
     def fixed(self) -> Any:
         """What all trials have in common, as JSON has it."""
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
-        """The trial's models, of one validation split's training side after the other.
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
+        """The trial's model of the validation split's training side. Raises ValueError where that cannot be.
 
-        Raises ValueError where that cannot be, and `OutOfTime` when the clock's time is over.
+        Raises `OutOfTime` when the clock's time is over.
         """
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class SettingsSought:
     learner: Learner
     where: Mapping[str, Where]
     base: Mapping[str, Any]
-    splits: Sequence[Split]
+    split: Split
 
     @property
     def name(self) -> str:
@@ -127,9 +127,8 @@ class SettingsSought:
     def fixed(self) -> Any:
         return {name: value for name, value in self.base.items() if name not in self.where}
 
-    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
-        settings = self.learner.settings({**self.base, **proposed})
-        return (clock.fitted(self.learner, split.train, settings) for split in self.splits)
+    def fitted(self, _trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
+        return clock.fitted(self.learner, self.split.train, self.learner.settings({**self.base, **proposed}))
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return {**self.base, **trial.params}
@@ -145,9 +144,9 @@ class BlendSought:
 
     base: BlendConfig
     weighed: bool
-    splits: Sequence[Split]
+    split: Split
     name: str = "blend"
-    _members_so_far: list[Model] = field(default_factory=list, init=False)  # of the first split, then of the next one
+    _members_so_far: list[Model] = field(default_factory=list, init=False)
 
     @property
     def where(self) -> Mapping[str, Where]:
@@ -169,7 +168,7 @@ class BlendSought:
     def fixed(self) -> Any:
         return [[member.learner, dict(member.settings)] for member in self.base.members]
 
-    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Iterator[Model]:
+    def fitted(self, trial: optuna.Trial, proposed: Mapping[str, Any], clock: Clock) -> Model:
         members, found = self._members(clock), self.base
         if AS_GIVEN not in trial.user_attrs:
             scaled = tuple(
@@ -178,21 +177,19 @@ class BlendSought:
             )
             config = replace(self.base, members=scaled, floor=proposed["floor"])
             with clock.running():
-                found = reweighted(config, list(zip(self.splits, members, strict=True)))
+                found = reweighted(self.split, Blend(config, members))
         trial.set_user_attr(WEIGHED, as_parameters(found))
-        return (Blend(found, fitted) for fitted in members)
+        return Blend(found, members)
 
     def settings(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
         return dict(trial.user_attrs[WEIGHED])
 
-    def _members(self, clock: Clock) -> list[tuple[Model, ...]]:
-        """For each split its members, fitted at their first use: what trials differ in does not change them."""
-        wanted = [(split, member) for split in self.splits for member in self.base.members]
-        for split, member in wanted[len(self._members_so_far) :]:
+    def _members(self, clock: Clock) -> tuple[Model, ...]:
+        """Each fitted at its first use: what trials differ in does not change them."""
+        for member in self.base.members[len(self._members_so_far) :]:
             known = learner(member.learner)
-            self._members_so_far.append(clock.fitted(known, split.train, known.settings(member.settings)))
-        size = len(self.base.members)
-        return [tuple(self._members_so_far[start : start + size]) for start in range(0, len(wanted), size)]
+            self._members_so_far.append(clock.fitted(known, self.split.train, known.settings(member.settings)))
+        return tuple(self._members_so_far)
 
     @property
     def _keys(self) -> list[str]:
@@ -201,7 +198,7 @@ class BlendSought:
 
 @dataclass(frozen=True)
 class Hunt:
-    """What is sought, and what each trial is measured on: the data set's metric on its validation splits."""
+    """What is sought, and what each trial is measured on: the data set's metric on its validation split."""
 
     sought: Sought
     dataset: Dataset
@@ -213,23 +210,19 @@ class Hunt:
         began, clock = time.monotonic(), Clock(seconds)
         try:
             with threadpool_limits(1, "blas"):
-                return self._measured(self.sought.fitted(trial, proposed, clock), clock)
+                model = self.sought.fitted(trial, proposed, clock)
+                with clock.running():
+                    return self._measured(model)
         except OutOfTime:
             trial.set_user_attr(CUT_OFF, value=True)
             raise
         finally:
             trial.set_user_attr(SECONDS, time.monotonic() - began)
 
-    def _measured(self, models: Iterator[Model], clock: Clock) -> float:
-        """Each is measured before the next is fitted: one at a time is as much as memory may hold."""
-        found, cases = 0.0, 0.0
-        for split in self.dataset.validations:
-            model = next(models)
-            with clock.running():
-                (outcome,) = evaluate([Contestant(model, fresh=True, uses="")], split, self.dataset.k).outcomes
-            found += outcome.sums[self.dataset.metric].sum()
-            cases += outcome.cases.sum()
-        return found / cases
+    def _measured(self, model: Model) -> float:
+        asked = [Contestant(model, fresh=True, uses="")]
+        (outcome,) = evaluate(asked, self.dataset.validation, self.dataset.k).outcomes
+        return float(outcome.sums[self.dataset.metric].sum() / outcome.cases.sum())
 
 
 def _suggested(trial: optuna.Trial, name: str, where: Where) -> Any:

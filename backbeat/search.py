@@ -48,7 +48,7 @@ def search(
     save: Flag = False,
     json: Flag = False,
 ) -> None:
-    """Search the settings of a learner, or the weights of a blend, on the validation splits alone.
+    """Search the settings of a learner, or the weights of a blend, on the validation split alone.
 
     The recipe, or else the defaults, are the first trial; where the data refuse it, so does the search. Interrupted, or
     with more minutes, the same command goes on.
@@ -82,7 +82,7 @@ def search(
         sought = _blend(dataset, recipes, seed, members.split(",") if members else None)
     else:
         base = as_parameters(chosen(found, recipes.get(model, {}), f"{model} on {dataset.name}", seed))
-        sought = SettingsSought(found, where, base, _validations(dataset))
+        sought = SettingsSought(found, where, base, _validation(dataset))
     hashed = data_version(data)
     study = _study(config, sought, dataset, hashed, seed)
     began = time.monotonic()
@@ -107,9 +107,9 @@ def search(
     open_records(config).add([record])
 
 
-def _validations(dataset: Dataset) -> tuple[Split, ...]:
+def _validation(dataset: Dataset) -> Split:
     try:
-        return dataset.validations
+        return dataset.validation
     except SplitImpossible as error:
         raise CommandFailed(f"searching on {dataset.name}: {error}") from error
 
@@ -129,12 +129,12 @@ def _blend(
         settings = chosen(learner, one.get("settings", {}), f"{learner.name} in a blend on {dataset.name}", seed)
         seeded.append({**one, "settings": as_parameters(settings)})
     base = chosen(known_learner(BLEND), {**given, "members": seeded}, f"{BLEND} on {dataset.name}")
-    return BlendSought(base, bool(given), _validations(dataset))
+    return BlendSought(base, bool(given), _validation(dataset))
 
 
 def _study(config: Settings, sought: Sought, dataset: Dataset, hashed: str, seed: int) -> optuna.Study:
     """The study of equal data, ranges and seed, as far as it has come; a trial that was cut off is tried again."""
-    fixed = [hashed, _boundaries(dataset), sought.fixed, repr(sought.where)]
+    fixed = [hashed, dataset.validation.boundary, sought.fixed, repr(sought.where)]
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     config.home.root.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(jsons.dumps(fixed).encode()).hexdigest()[:12]
@@ -220,12 +220,8 @@ def _answer(study: optuna.Study, hunt: Hunt, minutes: float) -> dict[str, Any]:
         "settings": hunt.sought.settings(study.best_trial),
         "trials": _done(study),
         "minutes": round(_spent(study) / 60, 2),
-        "validation": _boundaries(hunt.dataset),
+        "validation": hunt.dataset.validation.boundary,
     }
-
-
-def _boundaries(dataset: Dataset) -> str:
-    return "; ".join(split.boundary for split in dataset.validations)
 
 
 def _curves(study: optuna.Study) -> dict[str, list[tuple[int, float]]]:

@@ -48,7 +48,7 @@ def newcomers(name: str, plays: SessionPlays, moment_ms: int) -> Dataset:
         "recall@20",
         ("recall@20", "ndcg@20"),
         (_newcomers_of(plays, moment_ms),),
-        lambda: [_newcomers_of(before, moment_ms - VALIDATION_DAYS * DAY_MS)],
+        lambda: _newcomers_of(before, moment_ms - VALIDATION_DAYS * DAY_MS),
     )
 
 

@@ -31,10 +31,10 @@ Written by `python -m bench.quality.page` from `bench/results/quality.json`, whi
 our peers' models learn from the same training data, answer the same cases, and are measured by the same code. Settings
 were chosen on validation splits of the training data alone, in half an hour at most a model and data set, peers alike
 (`models/recipes`, `bench/quality/peers.json`); Gowalla's is drawn to be
-[as popular as its test](decisions/0009-gowallas-validation.md), those of 30Music after a day are
-[three months](decisions/0010-months-of-validation.md). Where seeds matter there are five. *Won* stands only where the
-paired 95% bootstrap interval over listeners, of ours less the best peer, is above zero. Published figures are quoted,
-not measured: how their authors chose settings we cannot say.
+[as popular as its test](decisions/0009-gowallas-validation.md), and its peers' settings are from the one before. Where
+seeds matter there are five; rows that tell of none were measured once. *Won* stands only where the paired 95% bootstrap
+interval over listeners, of ours less the best peer, is above zero. Published figures are quoted, not measured: how
+their authors chose settings we cannot say.
 """
 WHOSE = {True: "ours", False: "peer", "published": "published"}
 

@@ -23,6 +23,7 @@ from bench.quality.cells import SEEDS, Cell, Fold, OutOfTime
 from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import PEERS, SPACES, peer, settings_in
 from bench.quality.systems import Peer, PeerFailed
+from models.base import Positions
 from models.evaluation.datasets import Dataset
 from models.evaluation.metrics import accuracy
 
@@ -40,39 +41,36 @@ def points(space: Mapping[str, Sequence[Any]], first: Mapping[str, Any] | None =
 
 
 def search(
-    name: str, dataset: Dataset, folds: Sequence[Fold], minutes: float, first: Mapping[str, Any] | None = None
+    name: str, dataset: Dataset, fold: Fold, minutes: float, first: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], float] | None:
     """The best point that was tried within the time and its metric, None where all failed."""
     until, best = time.monotonic() + 60 * minutes, None
     for settings in points(SPACES[name].settings, first):
         try:
-            value = _measured(peer(name, settings), dataset, folds, until)
+            lists = _answered(peer(name, settings), fold, until)
         except OutOfTime:
             break
         except PeerFailed as error:
             _say(f"{dataset.name}: {error}")
             continue
+        value = float(accuracy(lists, fold.split.cases, dataset.k)[dataset.metric].mean())
         _say(f"{dataset.name}: {name} {json.dumps(settings)} {dataset.metric} {value:.5f}")
         if best is None or value > best[1]:
             best = settings, value
     return best
 
 
-def _measured(system: Peer, dataset: Dataset, folds: Sequence[Fold], until: float) -> float:
-    """The metric over the cases of all folds. Raises `PeerFailed`, and `OutOfTime`."""
-    values = []
-    for fold in folds:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise OutOfTime
-        try:
-            lists = Cell(replace(system, seconds=min(left, system.seconds)), fold, SEEDS[0]).measured().lists
-        except PeerFailed:
-            if time.monotonic() >= until:
-                raise OutOfTime from None
-            raise
-        values.append(accuracy(lists, fold.split.cases, dataset.k)[dataset.metric])
-    return float(np.concatenate(values).mean())
+def _answered(system: Peer, fold: Fold, until: float) -> Positions:
+    """Its lists. Raises `PeerFailed`, and `OutOfTime`."""
+    left = until - time.monotonic()
+    if left <= 0:
+        raise OutOfTime
+    try:
+        return Cell(replace(system, seconds=min(left, system.seconds)), fold, SEEDS[0]).measured().lists
+    except PeerFailed:
+        if time.monotonic() >= until:
+            raise OutOfTime from None
+        raise
 
 
 def keep(path: Path, data: str, name: str, settings: Mapping[str, Any]) -> None:
@@ -92,9 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="the folder of the data sets")
     asked = parser.parse_args(arguments)
     dataset = opened(asked.data, asked.root)
-    folds = [Fold(split, dataset.k) for split in dataset.validations]
+    fold = Fold(dataset.validation, dataset.k)
     for name in asked.peers or [name for name, space in SPACES.items() if asked.data in space.where]:
-        found = search(name, dataset, folds, asked.minutes, settings_in().get(asked.data, {}).get(name))
+        found = search(name, dataset, fold, asked.minutes, settings_in().get(asked.data, {}).get(name))
         if found is not None:
             keep(PEERS, asked.data, name, found[0])
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from models.base import Floats, Model, Positions, Scores, Taste
+from models.base import Floats, Positions, Scores, Taste
 from models.blend import Blend, BlendConfig, Member
 from models.evaluation.splits import Split
 from models.scoring import best_of_each
@@ -44,32 +44,20 @@ class Choices:
         return Choices(self.features[kept], np.searchsorted(there, self.case[kept]), self.right[kept])
 
 
-def together(parts: Sequence[Choices]) -> Choices:
-    """Those of all parts, one after the other; no case of one is a case of another."""
-    cases = [int(part.case.max(initial=-1)) + 1 for part in parts]
-    before = np.cumsum([0, *cases[:-1]])
-    return Choices(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.case + start for part, start in zip(parts, before, strict=True)]),
-        np.concatenate([part.right for part in parts]),
-    )
-
-
-def reweighted(config: BlendConfig, fitted: Sequence[tuple[Split, Sequence[Model]]]) -> BlendConfig:
-    """The config with weights that suit the cases of all splits best; its members are fitted on each one's train.
+def reweighted(split: Split, blend: Blend) -> BlendConfig:
+    """The config of a blend that is fitted on the split's train, with weights that suit its cases best.
 
     Raises `NothingToFit`.
     """
-    found = together([choices(split, Blend(config, tuple(members))) for split, members in fitted]).decided()
+    found = choices(split, blend).decided()
     if not found.right.any():
-        cases = sum(len(split.cases) for split, _ in fitted)
-        raise NothingToFit(f"blending on {cases} cases: none has a right answer among its candidates")
+        raise NothingToFit(f"blending on {len(split.cases)} cases: none has a right answer among its candidates")
     *pairs, heard = (_rounded(weight) for weight in fitted_weights(found))
     members = tuple(
         replace(member, log=log, share=share)
-        for member, log, share in zip(config.members, pairs[::2], pairs[1::2], strict=True)
+        for member, log, share in zip(blend.config.members, pairs[::2], pairs[1::2], strict=True)
     )
-    return replace(config, members=members, heard=heard)
+    return replace(blend.config, members=members, heard=heard)
 
 
 def choices(split: Split, blend: Blend) -> Choices:

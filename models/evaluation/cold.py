@@ -94,16 +94,14 @@ def cold_artists(path: Path) -> Dataset:
             for at in range(FOLDS)
             if at != VALIDATED
         ),
-        lambda: [
-            _hidden(
-                data,
-                pieces,
-                np.sort(hidden[VALIDATED]),
-                np.sort(asked[VALIDATED]),
-                hidden[0],
-                "the second tenth, without the first",
-            )
-        ],
+        lambda: _hidden(
+            data,
+            pieces,
+            np.sort(hidden[VALIDATED]),
+            np.sort(asked[VALIDATED]),
+            hidden[0],
+            "the second tenth, without the first",
+        ),
     )
 
 

@@ -33,7 +33,7 @@ class DataWrong(Exception):
 
 @dataclass(frozen=True)
 class Dataset:
-    """`folds` are what is reported, `validate` makes what settings are chosen on: splits of the first fold's train.
+    """`folds` are what is reported, `validate` makes the split that settings are chosen on: of the first fold's train.
 
     Every list is `k` long; `metric` is the one that settings are chosen by, `metrics` those that papers report.
     """
@@ -44,12 +44,12 @@ class Dataset:
     metric: str
     metrics: tuple[str, ...]
     folds: Sequence[Split]
-    validate: Callable[[], Sequence[Split]]
+    validate: Callable[[], Split]
 
     @cached_property
-    def validations(self) -> tuple[Split, ...]:
-        """One or more, made at their first use; what is measured on them counts every case alike."""
-        return tuple(self.validate())
+    def validation(self) -> Split:
+        """Made at its first use."""
+        return self.validate()
 
 
 def open_dataset(path: Path) -> Dataset:
@@ -86,7 +86,7 @@ def gowalla(path: Path) -> Dataset:
         "ndcg@20",
         ("recall@20", "ndcg@20"),
         (lists_split("gowalla", "train.txt trains, test.txt tests", known, held, items),),
-        lambda: [lists_split("gowalla", "a fifth of each training list is held out", *_thinned(known, items), items)],
+        lambda: lists_split("gowalla", "a fifth of each training list is held out", *_thinned(known, items), items),
     )
 
 
@@ -158,7 +158,7 @@ def s3rec(path: Path) -> Dataset:
         "ndcg@10",
         ("hit@10", "ndcg@10", "mrr@10"),
         (_next_item("the last item of each sequence tests", played, len(items)),),
-        lambda: [_next_item("the last item but one of each sequence tests", [one[:-1] for one in played], len(items))],
+        lambda: _next_item("the last item but one of each sequence tests", [one[:-1] for one in played], len(items)),
     )
 
 
@@ -208,7 +208,7 @@ def nowplaying(path: Path) -> Dataset:
         "mrr@20",
         ("hit@20", "mrr@20"),
         (_prefix_split("train_sessions trains, test_prefix_label tests", coded, pairs, labels),),
-        lambda: [_validation_sessions(sessions[:-held], sessions[-held:])],
+        lambda: _validation_sessions(sessions[:-held], sessions[-held:]),
     )
 
 
@@ -279,7 +279,7 @@ def hetrec(path: Path) -> Dataset:
         "ndcg@100",
         ("recall@100", "ndcg@100"),
         tuple(_fold_in(counts, np.setdiff1d(everyone, part), part, f"fold {at}") for at, part in enumerate(parts, 1)),
-        lambda: [_fold_in(counts, np.setdiff1d(first, inner), inner, "a fifth of the first fold's listeners")],
+        lambda: _fold_in(counts, np.setdiff1d(first, inner), inner, "a fifth of the first fold's listeners"),
     )
 
 

@@ -21,7 +21,7 @@ from models.evaluation.splits import (
 )
 from warehouse.rules.quantity import DAY_MS, SECOND_MS
 
-VALIDATION_DAYS, VALIDATION_MONTHS = 30, 3
+VALIDATION_DAYS = 30
 
 
 def next_track(name: str, plays: SessionPlays) -> Dataset:
@@ -33,7 +33,7 @@ def next_track(name: str, plays: SessionPlays) -> Dataset:
         "hit@20",
         ("hit@20", "mrr@20"),
         (last_session(plays),),
-        lambda: [last_session(without_last_sessions(plays))],
+        lambda: last_session(without_last_sessions(plays)),
     )
 
 
@@ -48,26 +48,8 @@ def after_moment(name: str, plays: SessionPlays, moment_ms: int, *, new_only: bo
         "recall@20",
         ("recall@20", "ndcg@20"),
         (_moment_split(plays, moment_ms, new_only=new_only),),
-        lambda: _earlier_splits(before, moment_ms, new_only=new_only),
+        lambda: _moment_split(before, moment_ms - VALIDATION_DAYS * DAY_MS, new_only=new_only),
     )
-
-
-def _earlier_splits(before: SessionPlays, moment_ms: int, *, new_only: bool) -> list[Split]:
-    """Of the plays before a moment, the months before it one after the other, the last month first.
-
-    One month alone has few listeners who were there before, and what suits it best may suit no other. Raises
-    `SplitImpossible` for the last month; from the first earlier one that is, there are none.
-    """
-    moments = [moment_ms - month * VALIDATION_DAYS * DAY_MS for month in range(VALIDATION_MONTHS + 1)]
-    splits: list[Split] = []
-    for until, since in pairwise(moments):
-        try:
-            splits.append(_moment_split(before.where(before.started < until), since, new_only=new_only))
-        except SplitImpossible:
-            if not splits:
-                raise
-            break
-    return splits
 
 
 def _moment_split(plays: SessionPlays, moment_ms: int, *, new_only: bool) -> Split:

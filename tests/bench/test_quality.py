@@ -33,7 +33,7 @@ def split_of_lists() -> Split:
 
 
 def dataset(split: Split) -> Dataset:
-    return Dataset("gowalla", "made up", 2, "recall@2", ("recall@2", "ndcg@2"), (split,), lambda: [split])
+    return Dataset("gowalla", "made up", 2, "recall@2", ("recall@2", "ndcg@2"), (split,), lambda: split)
 
 
 def plays() -> SessionPlays:

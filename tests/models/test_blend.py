@@ -80,13 +80,6 @@ def test_fitting_finds_the_member_that_is_right() -> None:
     assert [int(items[0]) for items in model.recommend_many(split.cases.fresh, 1)] == split.cases.relevant.tolist()
 
 
-def test_weights_are_fitted_to_the_cases_of_all_splits_together() -> None:
-    whole = _split([missing(np.array([listener])) for listener in range(LISTENERS)])
-    members = fit_members(whole.train, HEARD_LAST.members)
-    halves = [replace(whole, cases=_cases(half, whole)) for half in np.array_split(np.arange(LISTENERS), 2)]
-    assert reweighted(HEARD_LAST, [(half, members) for half in halves]) == reweighted(HEARD_LAST, [(whole, members)])
-
-
 def test_the_same_cases_give_the_same_weights() -> None:
     split = _split([missing(np.array([listener])) for listener in range(LISTENERS)])
     assert blended(split, HEARD_LAST) == blended(split, HEARD_LAST)
@@ -194,14 +187,7 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, object]) -> None:
 
 
 def blended(split: Split, config: BlendConfig) -> BlendConfig:
-    return reweighted(config, [(split, fit_members(split.train, config.members))])
-
-
-def _cases(listeners: np.ndarray, whole: Split) -> Cases:
-    """Those of these listeners, of a split with one relevant track a listener."""
-    tastes = tuple(whole.cases.fresh[listener] for listener in listeners)
-    places = np.arange(len(listeners))
-    return Cases(places, np.arange(len(listeners) + 1), whole.cases.relevant[listeners], tastes, tastes)
+    return reweighted(split, Blend(config, fit_members(split.train, config.members)))
 
 
 def _split(relevant: list[np.ndarray]) -> Split:

@@ -27,14 +27,14 @@ def data(folder: Path) -> Dataset:
 
 
 def test_every_artist_is_hidden_once_and_every_listener_asked_once(data: Dataset) -> None:
-    parts = [*data.folds, *data.validations]
+    parts = [*data.folds, data.validation]
     hidden = np.concatenate([split.candidates for split in parts if split.candidates is not None])
     assert sorted(hidden.tolist()) == list(range(ARTISTS))
     assert sum(len(split.cases) for split in parts) <= LISTENERS
 
 
 def test_nothing_of_hidden_artists_trains_and_they_alone_are_relevant(data: Dataset) -> None:
-    for split in [*data.folds, *data.validations]:
+    for split in [*data.folds, data.validation]:
         assert split.candidates is not None
         assert not split.train.weights.toarray()[:, split.candidates].any()
         assert not split.train.popularity[split.candidates].any()
@@ -44,9 +44,9 @@ def test_nothing_of_hidden_artists_trains_and_they_alone_are_relevant(data: Data
 def test_validation_ranks_no_artist_of_the_first_fold_nor_learns_of_its_plays(data: Dataset) -> None:
     tested = data.folds[0].candidates
     assert tested is not None
-    assert data.validations[0].candidates is not None
-    assert not set(tested) & set(data.validations[0].candidates)
-    assert not data.validations[0].train.weights.toarray()[:, tested].any()
+    assert data.validation.candidates is not None
+    assert not set(tested) & set(data.validation.candidates)
+    assert not data.validation.train.weights.toarray()[:, tested].any()
 
 
 def test_who_is_asked_tells_no_tag_and_a_tag_of_ones_own_counts_for_nobody(folder: Path) -> None:

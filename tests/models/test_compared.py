@@ -35,7 +35,7 @@ def test_every_listener_of_every_fold_is_measured_once(dataset: Dataset) -> None
 
 
 def compared_alone(dataset: Dataset, fold: int) -> tuple[float, int]:
-    one = Dataset("one", "", 10, "", (), (dataset.folds[fold],), lambda: [dataset.folds[fold]])
+    one = Dataset("one", "", 10, "", (), (dataset.folds[fold],), lambda: dataset.folds[fold])
     found = compared(one, {"popularity": learner("popularity").settings()}, 10, lambda _: None)
     return found.outcomes[0].means()["recall@10"].mean, len(found.split.activity)
 

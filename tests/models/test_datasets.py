@@ -30,7 +30,7 @@ def test_lists_ask_each_user_for_what_is_held_out_and_rank_only_new_items(tmp_pa
 
 
 def test_validation_of_lists_never_holds_a_test_item(tmp_path: Path) -> None:
-    split = open_dataset(gowalla(tmp_path)).validations[0]
+    split = open_dataset(gowalla(tmp_path)).validation
     assert set(split.cases.relevant.tolist()) <= {1, 2, 3, 0}
     assert split.train.weights.nnz + len(split.cases.relevant) == 5
 
@@ -38,7 +38,7 @@ def test_validation_of_lists_never_holds_a_test_item(tmp_path: Path) -> None:
 def test_validation_of_lists_holds_out_what_is_popular_as_the_test_does(tmp_path: Path) -> None:
     """Each of 400 users has one item of all and four of their own: 1 in 5 of a random fifth would be that of all."""
     lines = [f"{user} 0 {' '.join(str(1 + 4 * user + own) for own in range(4))}\n" for user in range(400)]
-    split = open_dataset(gowalla(tmp_path, "".join(lines), "0 5\n")).validations[0]
+    split = open_dataset(gowalla(tmp_path, "".join(lines), "0 5\n")).validation
     assert len(split.cases) == 400
     chance = 400**POPULAR_HELD / (400**POPULAR_HELD + 4)
     assert (split.cases.relevant == 0).mean() == pytest.approx(chance, abs=0.08)
@@ -54,7 +54,7 @@ def test_a_huge_id_makes_no_huge_catalog(tmp_path: Path) -> None:
 def test_sequences_leave_the_last_item_out_and_validate_on_the_one_before(tmp_path: Path) -> None:
     (tmp_path / "LastFM.txt").write_text("1 10 20 30 40\n2 20 10 30\n")
     found = open_dataset(tmp_path)
-    test, validation = found.folds[0], found.validations[0]
+    test, validation = found.folds[0], found.validation
     assert test.cases.relevant.tolist() == [3, 2]
     assert validation.cases.relevant.tolist() == [2, 0]
     assert [taste.recent.tracks.tolist() for taste in test.cases.fresh] == [[0, 1, 2], [1, 0]]
@@ -71,7 +71,7 @@ def test_prefixes_ask_for_their_label_and_unknown_items_are_nobodys_to_recommend
     cases = found.folds[0].cases
     assert cases.relevant.tolist() == [3, found.folds[0].known]
     assert [taste.recent.in_session.tolist() for taste in cases.fresh] == [[1, 2], [7]]
-    assert found.validations[0].train.listeners == 38
+    assert found.validation.train.listeners == 38
 
 
 def test_held_listeners_tell_four_fifths_of_their_artists(tmp_path: Path) -> None:
@@ -143,18 +143,6 @@ def test_after_a_moment_warm_listeners_are_asked_for_tracks_new_to_them_or_for_a
     assert new.cases.relevant.tolist() == [1]
     assert every.cases.relevant.tolist() == [0, 1]
     assert new.cases.fresh[0].recent.ago_s.tolist() == [5 * 86_400]
-
-
-def test_what_is_played_after_a_moment_is_validated_on_the_months_before_it_as_far_as_plays_go_back() -> None:
-    plays = played(
-        ("ada", "a", 1, 0),
-        ("ada", "b", 2, 40 * DAY),
-        ("ada", "c", 3, 70 * DAY),
-        ("ada", "d", 4, 90 * DAY),
-    )
-    last, earlier = after_moment("30music", plays, 80 * DAY, new_only=True).validations
-    assert (last.cases.relevant.tolist(), earlier.cases.relevant.tolist()) == ([2], [1])
-    assert [split.cases.fresh[0].tracks.tolist() for split in (last, earlier)] == [[0, 1], [0]]
 
 
 def test_a_moment_with_plays_on_one_side_alone_is_refused() -> None:
