@@ -25,6 +25,7 @@ OURS = {"listener_id": "listener", "track_id": "track"}  # as imports name them
 _PLAIN_TOLD = f"{', '.join(PLAIN)} (or {', '.join(OURS)}) and perhaps session"
 WANTED = f"the columns {_PLAIN_TOLD}, or 30Music's {', '.join(THIRTY_MUSIC)}"
 LATEST_MS = 253_402_300_800_000  # the year 10000
+SECONDS = 946_684_800, 4_102_444_800  # the years 2000 and 2100
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,17 @@ def _plays_of(table: pa.Table, path: Path) -> PlaysFile:
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)} ms"
         raise CommandFailed(f"reading {path}: found {found}; wanted times from 1970 on, before the year 10000")
     who, when = _labels(listeners), _labels(started_ms)
+    if _look_like_seconds(started_ms):
+        found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)}"
+        raise CommandFailed(f"reading {path}: found {found}, which look like seconds; wanted UTC milliseconds")
     within = sessions_by_silence(who, when) if sessions is None else _labels(sessions)
     name = "30music" if names >= set(THIRTY_MUSIC) else path.stem
     return PlaysFile(name, SessionPlays(who, _labels(tracks), within, when))
+
+
+def _look_like_seconds(started_ms: pa.ChunkedArray) -> bool:
+    """Whether all, as seconds, lie from the year 2000 on, before 2100: as milliseconds that is early in 1970."""
+    return bool(pc.min(started_ms).as_py() >= SECONDS[0] and pc.max(started_ms).as_py() < SECONDS[1])
 
 
 def _table(path: Path) -> pa.Table:

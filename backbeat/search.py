@@ -22,6 +22,7 @@ from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.recording import Record, code_version, open_records
 from backbeat.settings import Settings
+from models.blend import BLEND
 from models.evaluation.blending import NothingToFit
 from models.evaluation.datasets import Dataset
 from models.evaluation.splits import Split, SplitImpossible
@@ -30,7 +31,7 @@ from models.recipes import save_recipe
 from models.search_space import space
 
 REFUSED = (ValueError, ArithmeticError, MemoryError, SettingsWrong, NothingToFit)  # end the trial, not the search
-SHOWN, BLEND = 5, "blend"
+SHOWN = 5
 REFUSAL = "refusal"  # attribute of a trial: why it came to nothing
 
 
@@ -58,7 +59,7 @@ def search(
         data: A benchmark's folder, or Parquet or CSV of plays.
         minutes: How long all trials together may take, those of earlier calls included.
         trials: How many there are at most, those of earlier calls included.
-        split: Of a file, next (the default), new or all.
+        split: Of a file, next (the default), new or all; or cold, of HetRec's folder.
         split_day: The first day of the test, which the search never sees, with --split new or all.
         members: Learners to blend, with their recipes; by default those of the blend's recipe, or all that have one.
         seed: Of the search and of every fit.
@@ -111,7 +112,7 @@ def _validation(dataset: Dataset) -> Split:
     try:
         return dataset.validation
     except SplitImpossible as error:
-        raise CommandFailed(f"searching on {dataset.name}: {error}") from error
+        raise CommandFailed(f"searching on {dataset.name}: its validation, before the test: {error}") from error
 
 
 def _blend(

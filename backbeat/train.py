@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,6 +44,7 @@ def train(
     *,
     data: Path,
     split: Protocol | None = None,
+    split_day: date | None = None,
     seed: int | None = None,
     overrides: Annotated[list[str] | None, Parameter(name="--set", negative=(), consume_multiple=True)] = None,
     out: Path | None = None,
@@ -57,7 +59,8 @@ def train(
     Args:
         model: A learner, by name.
         data: A benchmark's folder, or Parquet or CSV of plays.
-        split: next, new or all: fit the training side of a file, with the recipe of that split.
+        split: next, new or all: fit the training side of a file, with the recipe of that split; or cold, of HetRec.
+        split_day: The first day of the test, with --split new or all; by default as `backbeat evaluate` has it.
         seed: Of all chance in the fit; by default the learner's own.
         overrides: key=value, instead of the recipe's.
         out: The folder for the model; by default one in BACKBEAT_HOME/trained, named by the hash.
@@ -65,7 +68,7 @@ def train(
     """
     found, given = known_learner(model), assignments(overrides or ())
     config = Settings.from_environment()
-    material = material_of(data, split)
+    material = material_of(data, split, split_day)
     recipe = recipes_of(recipe_name(material.name), config.home.recipes).get(model, {})
     settings = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
     origin = Origin(model, settings, material.name, data_version(data), material.part)
@@ -103,13 +106,13 @@ def train(
     open_records(config).add([record])
 
 
-def material_of(path: Path, split: Protocol | None = None) -> Material:
+def material_of(path: Path, split: Protocol | None = None, split_day: date | None = None) -> Material:
     """What there is to fit on. Raises `CommandFailed` for what cannot be read, `BadUsage` where a split is there."""
-    if path.is_file() and split is None:
+    if path.is_file() and split is None and split_day is None:
         found = read_plays(path)
         interactions, tracks = everything(found.plays)
         return Material(found.name, "every play", interactions, tracks.tolist())
-    dataset = open_data(path, split)
+    dataset = open_data(path, split, split_day)
     return Material(dataset.name, dataset.folds[0].boundary, dataset.folds[0].train, None)
 
 
@@ -141,7 +144,7 @@ def _fitted(found: Learner, interactions: Interactions, origin: Origin, progress
     try:
         with ends_at_once(lambda: _interrupted(progress)), threadpool_limits(1, "blas"):  # one order of summation
             return found.fitted(interactions, origin.settings, progress)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         raise CommandFailed(f"training {origin.learner} on {origin.data}: {error}") from error
 
 

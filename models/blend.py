@@ -35,6 +35,8 @@ from models.scoring import ScoringModel
 Values = TypeVar("Values", bound=npt.NDArray[np.floating])
 Scale = Literal["parts", "softmax", "ranks", "standard"]
 
+BLEND = "blend"
+
 
 @dataclass(frozen=True)
 class Member:
@@ -56,6 +58,8 @@ class Member:
         if not (self.temperature > 0 and self.log >= 0 and self.share >= 0):
             found = f"temperature {self.temperature}, log {self.log}, share {self.share}"
             raise ValueError(f"{self.learner} in a blend with {found}; wanted no weight below 0, a temperature above")
+        if self.learner == BLEND:
+            raise ValueError("a blend in a blend; wanted the members of both in one")
         if self.scale == "standard" and self.log:
             raise ValueError(f"{self.learner} in a blend by the logarithm {self.log} of standard scores; wanted log 0")
 
@@ -90,7 +94,7 @@ class Blend(ScoringModel):
 
     config: BlendConfig
     members: tuple[Model, ...]
-    name: ClassVar[str] = "blend"
+    name: ClassVar[str] = BLEND
 
     @property
     def tracks(self) -> int:

@@ -20,11 +20,11 @@ from models.base import Interactions, Model
 from models.progress import UNHEARD, Progress
 
 
-class UnknownLearner(Exception):
+class UnknownLearner(ValueError):
     """No learner has that name; says which there are."""
 
 
-class SettingsWrong(Exception):
+class SettingsWrong(ValueError):
     """Settings that the learner does not have, or that are out of range; says what was found and what was wanted."""
 
 

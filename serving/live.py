@@ -12,7 +12,7 @@ from serving.live_answers import StreamAnswer
 from serving.live_page import page
 from serving.service.live import Live
 
-HTML = "text/html; charset=utf-8"
+HTML = "text/html"
 
 
 def live_routes(live: Live) -> list[HTTPRouteHandler]:

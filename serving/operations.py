@@ -17,8 +17,8 @@ from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import Rows, RowsUnavailable
 from warehouse.taste import CATALOG
 
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
-HTML = "text/html; charset=utf-8"
+PROMETHEUS = "text/plain; version=0.0.4"
+HTML = "text/html"
 
 
 def operation_routes(

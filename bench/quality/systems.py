@@ -26,7 +26,7 @@ import numpy as np
 from bench.clock import timed
 from bench.peers.exchange import Task
 from models.base import Positions
-from models.blend import Blend
+from models.blend import BLEND
 from models.evaluation.splits import Split
 from models.learners import learner
 
@@ -93,7 +93,7 @@ class Ours:
     def _members(self) -> list[Ours]:
         """Those that a blend fits, which it finds by their names."""
         config = learner(self.name).settings(self.settings)
-        return [Ours(each.learner, each.settings) for each in config.speaking] if self.name == Blend.name else []
+        return [Ours(each.learner, each.settings) for each in config.speaking] if self.name == BLEND else []
 
     def modules(self) -> set[str]:
         """Those that its fit and its settings are in, and its members'."""

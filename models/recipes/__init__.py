@@ -14,6 +14,7 @@ from typing import Any
 
 from models.base import ModelBroken
 from models.files import read_json, write_json
+from models.learners import LEARNERS
 
 Settings = dict[str, Any]
 
@@ -51,4 +52,8 @@ def _read(path: Path) -> dict[str, Settings]:
 def _checked(document: Any, where: str) -> dict[str, Settings]:
     if not isinstance(document, dict) or not all(isinstance(settings, dict) for settings in document.values()):
         raise RecipesBroken(f"reading {where}: wanted an object of settings for each learner by name")
+    if unknown := sorted(document.keys() - LEARNERS.keys()):
+        raise RecipesBroken(
+            f"reading {where}: found recipes of {', '.join(unknown)}; there are {', '.join(sorted(LEARNERS))}"
+        )
     return document

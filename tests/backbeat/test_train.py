@@ -129,6 +129,21 @@ def test_of_a_file_of_plays_every_play_trains_or_one_side_of_a_split(
     assert json.loads((Path(whole["folder"]) / "tracks.json").read_text())[-1] == "track 9"
 
 
+def test_of_a_file_the_days_before_a_day_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plays = tmp_path / "mine.csv"
+    rows = [f"ada,track {day},{day * 86_400_000}" for day in range(4)]
+    plays.write_text("\n".join(["listener,track,started_ms", *rows]))
+    found = trained(capsys, "popularity", "--data", str(plays), "--split", "all", "--split-day", "1970-01-03")
+    assert found["part"] == "split at 1970-01-03T00:00:00.000"
+
+
+def test_starts_in_seconds_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plays = tmp_path / "mine.csv"
+    plays.write_text("listener,track,started_ms\nada,a,1700000000\nada,b,1700000060")
+    code, said = failed(capsys, "popularity", "--data", str(plays))
+    assert (code, "look like seconds; wanted UTC milliseconds" in said.replace("\n", " ")) == (1, True)
+
+
 def test_a_folder_that_holds_something_else_is_not_replaced(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +164,9 @@ def test_a_folder_that_holds_something_else_is_not_replaced(
         (["als", "--set", "wings=2"], 2, "als with wings; it has alpha, "),
         (["als", "--set", "factors"], 2, "wanted key=value"),
         (["als", "--split", "next"], 2, "a benchmark has its own split"),
+        (["als", "--split-day", "2014-12-21"], 2, "a benchmark has its own split"),
+        (["als", "--set", "factors=1000000"], 1, "Unable to allocate"),
+        (["blend", "--set", 'members=[{"learner": "alz"}]'], 1, "no learner alz; there are"),
     ],
 )
 def test_what_a_learner_does_not_have_is_bad_usage(

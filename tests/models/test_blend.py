@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,19 @@ def test_a_score_is_the_weighted_logarithm_and_share_of_each_member() -> None:
     lower = model.scores(session, session.tracks)
     free = fit_blend(checkerboard(), replace(config, heard=0.0))
     np.testing.assert_allclose(lower, free.scores(session, session.tracks) - 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("member", "wanted"),
+    [
+        ({"learner": "alz"}, "no learner alz"),
+        ({"learner": "als", "settings": {"seed": "x"}}, "als: Expected"),
+        ({"learner": "blend"}, "a blend in a blend"),
+    ],
+)
+def test_a_member_that_cannot_be_is_a_wrong_value(member: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(ValueError, match=wanted):
+        fit_blend(checkerboard(), learner("blend").settings({"members": [member]}))
 
 
 @pytest.mark.parametrize("scale", ["parts", "softmax", "ranks"])

@@ -22,7 +22,7 @@ def test_saving_one_keeps_those_of_other_learners(tmp_path: Path) -> None:
     assert recipes("mine", tmp_path) == {"als": {"factors": 16}, "transitions": {"prior": 0.5}}
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"als": 3}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"als": 3}', '{"alz": {}}'])
 def test_a_broken_file_is_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text(content)
     with pytest.raises(RecipesBroken, match=r"mine\.json"):
