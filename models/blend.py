@@ -58,8 +58,6 @@ class Member:
         if not (self.temperature > 0 and self.log >= 0 and self.share >= 0):
             found = f"temperature {self.temperature}, log {self.log}, share {self.share}"
             raise ValueError(f"{self.learner} in a blend with {found}; wanted no weight below 0, a temperature above")
-        if self.learner == BLEND:
-            raise ValueError("a blend in a blend; wanted the members of both in one")
         if self.scale == "standard" and self.log:
             raise ValueError(f"{self.learner} in a blend by the logarithm {self.log} of standard scores; wanted log 0")
 

@@ -52,7 +52,6 @@ def test_a_score_is_the_weighted_logarithm_and_share_of_each_member() -> None:
     [
         ({"learner": "alz"}, "no learner alz"),
         ({"learner": "als", "settings": {"seed": "x"}}, "als: Expected"),
-        ({"learner": "blend"}, "a blend in a blend"),
     ],
 )
 def test_a_member_that_cannot_be_is_a_wrong_value(member: dict[str, Any], wanted: str) -> None:
