@@ -16,6 +16,7 @@ import pyarrow.parquet
 from backbeat.output import CommandFailed
 from models.base import Positions
 from models.evaluation.splits import SessionPlays
+from warehouse.rules.plays import MIN_STARTED_MS
 from warehouse.rules.quantity import SECOND_MS
 from warehouse.rules.sessions import opens_session
 
@@ -25,7 +26,7 @@ OURS = {"listener_id": "listener", "track_id": "track"}  # as imports name them
 _PLAIN_TOLD = f"{', '.join(PLAIN)} (or {', '.join(OURS)}) and perhaps session"
 WANTED = f"the columns {_PLAIN_TOLD}, or 30Music's {', '.join(THIRTY_MUSIC)}"
 LATEST_MS = 253_402_300_800_000  # the year 10000
-SECONDS = 946_684_800, 4_102_444_800  # the years 2000 and 2100
+EARLIEST_S, LATEST_S = MIN_STARTED_MS // SECOND_MS, 4_102_444_800  # the years 2000 and 2100
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,13 @@ def _plays_of(table: pa.Table, path: Path) -> PlaysFile:
     if not (pc.min(started_ms).as_py() >= 0 and pc.max(started_ms).as_py() < LATEST_MS):
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)} ms"
         raise CommandFailed(f"reading {path}: found {found}; wanted times from 1970 on, before the year 10000")
-    who, when = _labels(listeners), _labels(started_ms)
-    if _look_like_seconds(started_ms):
+    if pc.min(started_ms).as_py() >= EARLIEST_S and pc.max(started_ms).as_py() < LATEST_S:  # else early in 1970
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)}"
         raise CommandFailed(f"reading {path}: found {found}, which look like seconds; wanted UTC milliseconds")
+    who, when = _labels(listeners), _labels(started_ms)
     within = sessions_by_silence(who, when) if sessions is None else _labels(sessions)
     name = "30music" if names >= set(THIRTY_MUSIC) else path.stem
     return PlaysFile(name, SessionPlays(who, _labels(tracks), within, when))
-
-
-def _look_like_seconds(started_ms: pa.ChunkedArray) -> bool:
-    """Whether all, as seconds, lie from the year 2000 on, before 2100: as milliseconds that is early in 1970."""
-    return bool(pc.min(started_ms).as_py() >= SECONDS[0] and pc.max(started_ms).as_py() < SECONDS[1])
 
 
 def _table(path: Path) -> pa.Table:

@@ -26,11 +26,10 @@ from models.blend import BLEND
 from models.evaluation.blending import NothingToFit
 from models.evaluation.datasets import Dataset
 from models.evaluation.splits import Split, SplitImpossible
-from models.learners import SettingsWrong
 from models.recipes import save_recipe
 from models.search_space import space
 
-REFUSED = (ValueError, ArithmeticError, MemoryError, SettingsWrong, NothingToFit)  # end the trial, not the search
+REFUSED = (ValueError, ArithmeticError, MemoryError, NothingToFit)  # end the trial, not the search
 SHOWN = 5
 REFUSAL = "refusal"  # attribute of a trial: why it came to nothing
 

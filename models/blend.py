@@ -27,7 +27,7 @@ import numpy.typing as npt
 from models.als import AlsModel
 from models.base import Interactions, Model, ModelBroken, Scores, Taste
 from models.files import read_folder, read_json, write_folder, write_json
-from models.learners import UnknownLearner, learner
+from models.learners import learner
 from models.progress import UNHEARD, Arrays, PartProgress, Progress, parts_before
 from models.reaching import ReachingModel
 from models.scoring import ScoringModel
@@ -135,7 +135,7 @@ class Blend(ScoringModel):
         try:
             config = msgspec.convert(read_json(folder / "config.json"), BlendConfig)
             kinds = [learner(member.learner).model_type for member in config.members]
-        except (msgspec.ValidationError, ValueError, UnknownLearner) as error:
+        except ValueError as error:
             raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
         members = tuple(kind.load(folder / name) for kind, name in zip(kinds, _names(config.members), strict=True))
         if len({member.tracks for member in members}) != 1:
@@ -154,8 +154,8 @@ def fit_members(
     interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD, seed: int | None = None
 ) -> tuple[Model, ...]:
     """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
-    # all are checked before one is fitted
-    wanted = [((one := learner(member.learner)), one.settings(member.settings, seed)) for member in members]
+    chosen = [(learner(member.learner), member.settings) for member in members]
+    wanted = [(one, one.settings(settings, seed)) for one, settings in chosen]  # all are checked before one is fitted
     kept: list[Arrays] = [*parts_before(progress.latest())]
     models = [_unpacked(one.model_type, files) for (one, _), files in zip(wanted, kept, strict=False)]
     for (one, settings), name in list(zip(wanted, _names(members), strict=True))[len(kept) :]:

@@ -71,7 +71,7 @@ class Learner:
         seeded = {"seed": seed} if seed is not None and "seed" in known else {}
         try:
             return msgspec.convert({**(given or {}), **seeded}, kind)
-        except (msgspec.ValidationError, ValueError) as error:
+        except ValueError as error:
             raise SettingsWrong(f"{self.name}: {error}") from error
 
     def fitted(self, interactions: Interactions, settings: Any, progress: Progress = UNHEARD) -> Model:

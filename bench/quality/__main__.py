@@ -21,7 +21,6 @@ from bench.quality.data import ROOT, names, opened
 from bench.quality.lineup import ours, peers, published
 from bench.quality.rows import Row, documents, row_of
 from bench.quality.systems import PeerFailed
-from models.learners import SettingsWrong, UnknownLearner
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +59,7 @@ def _measured(name: str, root: Path, until: float, *, with_peers: bool) -> tuple
         try:
             _measure([cell for run in runs(system, folds) for cell in run if not cell.path.exists()], until)
             rows.append(row_of(system, dataset, folds))
-        except (PeerFailed, UnknownLearner, SettingsWrong, ValueError, MemoryError) as error:
+        except (PeerFailed, ValueError, MemoryError) as error:
             _say(f"{name}: {system.name} could not be measured: {error}")
             failed += 1
     return documents(dataset, rows, published(name)), failed

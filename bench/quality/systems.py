@@ -85,9 +85,9 @@ class Ours:
 
     @property
     def seeded(self) -> bool:
-        members = self._members
-        config = learner(self.name).settings(self.settings)
-        return any(member.seeded for member in members) if members else hasattr(config, "seed")
+        if self.name == BLEND:
+            return any(member.seeded for member in self._members)
+        return hasattr(learner(self.name).settings(self.settings), "seed")
 
     @property
     def _members(self) -> list[Ours]:

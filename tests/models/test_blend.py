@@ -119,17 +119,12 @@ def test_tracks_that_are_barred_take_no_candidates_place() -> None:
 
 def test_a_seed_is_that_of_every_member_that_has_one() -> None:
     config = BlendConfig((Member("als", {"factors": 2, "seed": 3}), Member("popularity")))
-    apart, same = (fit_blend(checkerboard(), replace(config, seed=seed)) for seed in (4, 3))
-    alone = fit_blend(checkerboard(), config)
-    items = np.arange(TRACKS)
-    assert (
-        same.scores(taste_of(1, checkerboard()), items).tolist()
-        == alone.scores(taste_of(1, checkerboard()), items).tolist()
+    taste, items = taste_of(1, checkerboard()), np.arange(TRACKS)
+    alone, same, apart = (
+        fit_blend(checkerboard(), replace(config, seed=seed)).scores(taste, items).tolist() for seed in (None, 3, 4)
     )
-    assert (
-        apart.scores(taste_of(1, checkerboard()), items).tolist()
-        != alone.scores(taste_of(1, checkerboard()), items).tolist()
-    )
+    assert same == alone
+    assert apart != alone
 
 
 def test_tracks_that_are_not_asked_about_are_no_candidates() -> None:
