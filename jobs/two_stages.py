@@ -12,8 +12,9 @@ from jobs.candidate import Brief
 from jobs.run import JobRun
 from jobs.training_data import TrainingData, distinct_ids, sequences, shown_slots
 from models.ranking.counting import Plays
+from models.ranking.forest_training import TooLittleHistory
 from models.ranking.logged import Shown
-from models.ranking.training import Learned, TooLittleHistory, fit_plays
+from models.ranking.training import Learned, fit_plays
 from models.ranking.trial import trial
 from models.ranking.two_stage import TwoStage, TwoStageConfig
 from warehouse.tables import CORE_SESSIONS, FEATURES_OUTCOMES

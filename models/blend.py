@@ -14,21 +14,25 @@ choice among candidates.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from models.als import AlsModel
-from models.base import Interactions, Model, ModelBroken, Scores, Taste
-from models.files import read_folder, read_json, write_folder, write_json
-from models.learners import learner
-from models.progress import UNHEARD, Arrays, PartProgress, Progress, parts_before
+from models.base import Interactions, Model, Scores, Taste
+from models.files import write_json
+from models.members import (
+    Part,
+    fit_members,
+    load_members,
+    read_members_config,
+    save_members,
+    scores_of_all,
+)
+from models.progress import UNHEARD, Progress
 from models.reaching import ReachingModel
 from models.scoring import ScoringModel
 
@@ -39,16 +43,14 @@ BLEND = "blend"
 
 
 @dataclass(frozen=True)
-class Member:
-    """A learner by name, its settings, how its scores become shares, and what these weigh.
+class Member(Part):
+    """A learner of a blend: how its scores become shares, and what these weigh.
 
     `parts` divides the scores above zero by their sum; `softmax` is for scores that may be negative, and sharper with a
     lower `temperature`; `ranks` is for scores whose differences say little: the share falls as 1 / (10 + rank).
     `standard` brings the scores to mean 0 and deviation 1 over the catalog; what is below 0 has no logarithm.
     """
 
-    learner: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
     scale: Scale = "parts"
     temperature: float = 1.0
     log: float = 1.0
@@ -127,21 +129,12 @@ class Blend(ScoringModel):
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "config.json", dataclasses.asdict(self.config))
-        for name, model in zip(_names(self.config.members), self.members, strict=True):
-            model.save(folder / name)
+        save_members(folder, self.config.members, self.members)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        try:
-            config = msgspec.convert(read_json(folder / "config.json"), BlendConfig)
-            kinds = [learner(member.learner).model_type for member in config.members]
-        except ValueError as error:
-            raise ModelBroken(f"reading {folder / 'config.json'}: {error}; wanted the config of a blend") from error
-        members = tuple(kind.load(folder / name) for kind, name in zip(kinds, _names(config.members), strict=True))
-        if len({member.tracks for member in members}) != 1:
-            found = ", ".join(f"{member.name} of {member.tracks}" for member in members)
-            raise ModelBroken(f"reading {folder}: found {found} tracks, wanted one catalog")
-        return cls(config, members)
+        config = read_members_config(BlendConfig, folder / "config.json")
+        return cls(config, load_members(folder, config.members))
 
 
 def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig(), progress: Progress = UNHEARD) -> Blend:
@@ -150,56 +143,8 @@ def fit_blend(interactions: Interactions, config: BlendConfig = BlendConfig(), p
     return Blend(replace(config, members=config.speaking), members)
 
 
-def fit_members(
-    interactions: Interactions, members: Sequence[Member], progress: Progress = UNHEARD, seed: int | None = None
-) -> tuple[Model, ...]:
-    """Fit each, whatever it weighs; those that an interrupted fit has kept are read. Raises what their fits raise."""
-    chosen = [(learner(member.learner), member.settings) for member in members]
-    wanted = [(one, one.settings(settings, seed)) for one, settings in chosen]  # all are checked before one is fitted
-    kept: list[Arrays] = [*parts_before(progress.latest())]
-    models = [_unpacked(one.model_type, files) for (one, _), files in zip(wanted, kept, strict=False)]
-    for (one, settings), name in list(zip(wanted, _names(members), strict=True))[len(kept) :]:
-        models.append(one.fitted(interactions, settings, PartProgress(progress, tuple(kept), f" of {name}")))
-        if progress.listens:
-            kept.append(_packed(models[-1]))
-        PartProgress(progress, tuple(kept)).keep_before()
-    return tuple(models)
-
-
-def _packed(model: Model) -> dict[str, npt.NDArray[Any]]:
-    """The files of a fitted member, as checkpoints hold them."""
-    with TemporaryDirectory() as folder:
-        model.save(Path(folder))
-        return read_folder(Path(folder))
-
-
-def _unpacked(kind: type[Model], files: Arrays) -> Model:
-    with TemporaryDirectory() as folder:
-        write_folder(Path(folder), files)
-        return kind.load(Path(folder))
-
-
-def _names(members: Sequence[Member]) -> list[str]:
-    """What the folders and the curves of members are called by: place and learner."""
-    return [f"{place}-{member.learner}" for place, member in enumerate(members, 1)]
-
-
 def _shares(member: Member, model: Model, tastes: Sequence[Taste]) -> Scores:
-    return _SCALES[member.scale](_all_scores(model, tastes), member.temperature)
-
-
-def _all_scores(model: Model, tastes: Sequence[Taste]) -> Scores:
-    """Every track's score [tastes, tracks]; minus infinity where a model has nothing to say."""
-    if isinstance(model, ScoringModel):
-        told = np.array([not model.says_nothing(taste) for taste in tastes])
-        scores = np.full((len(tastes), model.tracks), -np.inf, np.float32)
-        if told.any():
-            scores[told] = model.score_many([taste for taste, tells in zip(tastes, told, strict=True) if tells])
-        return scores
-    if isinstance(model, AlsModel):
-        return np.stack([model.fold_in(taste) for taste in tastes]).astype(np.float32) @ model.vectors.T
-    items = np.arange(model.tracks)
-    return np.stack([model.scores(taste, items) for taste in tastes]).astype(np.float32)
+    return _SCALES[member.scale](scores_of_all(model, tastes), member.temperature)
 
 
 def _parts(scores: Scores, _temperature: float) -> Scores:

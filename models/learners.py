@@ -115,6 +115,7 @@ LEARNERS: Mapping[str, Learner] = {
         Learner("stan", "models.stan:fit_stan", "models.stan:StanConfig"),
         Learner("actr", "models.actr:fit_actr", "models.actr:ActRConfig"),
         Learner("blend", "models.blend:fit_blend", "models.blend:BlendConfig"),
+        Learner("stacked", "models.stacked_training:fit_stacked", "models.stacked:StackedConfig"),
         Learner("content", "models.content:fit_content", "models.content:ContentConfig"),
         Learner("als-content", "models.content:fit_als_content", "models.content:AlsContentConfig"),
         Learner("two-stage", "models.ranking.training:fit_two_stage", "models.ranking.two_stage:TwoStageConfig"),

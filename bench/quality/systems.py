@@ -91,9 +91,9 @@ class Ours:
 
     @property
     def _members(self) -> list[Ours]:
-        """Those that a blend fits, which it finds by their names."""
+        """Those that it fits inside itself, which it finds by their names."""
         config = learner(self.name).settings(self.settings)
-        return [Ours(each.learner, each.settings) for each in config.speaking] if self.name == BLEND else []
+        return [Ours(each.learner, each.settings) for each in getattr(config, "speaking", ())]
 
     def modules(self) -> set[str]:
         """Those that its fit and its settings are in, and its members'."""

@@ -47,12 +47,13 @@ def after_moment(name: str, plays: SessionPlays, moment_ms: int, *, new_only: bo
         20,
         "recall@20",
         ("recall@20", "ndcg@20"),
-        (_moment_split(plays, moment_ms, new_only=new_only),),
-        lambda: _moment_split(before, moment_ms - VALIDATION_DAYS * DAY_MS, new_only=new_only),
+        (moment_split(plays, moment_ms, new_only=new_only),),
+        lambda: moment_split(before, moment_ms - VALIDATION_DAYS * DAY_MS, new_only=new_only),
     )
 
 
-def _moment_split(plays: SessionPlays, moment_ms: int, *, new_only: bool) -> Split:
+def moment_split(plays: SessionPlays, moment_ms: int, *, new_only: bool) -> Split:
+    """What is known at a moment, and what whoever had played by then plays from then on. Raises `SplitImpossible`."""
     plays = plays.where(np.lexsort((plays.started, plays.sessions)))
     earlier = plays.started < moment_ms
     boundary = f"split at {np.datetime64(moment_ms, 'ms')}"

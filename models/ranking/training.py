@@ -23,6 +23,7 @@ from models.progress import UNHEARD, Checkpoint, Progress
 from models.ranking.counting import Plays, fit_corpus
 from models.ranking.features import ALS_COLUMN, NAMES
 from models.ranking.forest import Forest
+from models.ranking.forest_training import TooLittleHistory, grown
 from models.ranking.lists import Lists
 from models.ranking.logged import Shown, logged
 from models.ranking.pseudo import replayed, windows
@@ -31,14 +32,8 @@ from models.ranking.two_stage import TwoStage, TwoStageConfig
 FEWEST = 20  # lists to learn from; with fewer a forest would learn chance
 ENOUGH = 300  # answers from which a forest of its own is learned
 SHOWN_TREES, SHOWN_LEAVES, SHOWN_RATE = 60, 6, 0.08  # small ones: answers are few, and most of a label is chance
-_CURVES = {"ndcg@5", "binary_logloss"}  # of the first forest, and of the second
 _MOMENTS, _ANSWERS = "moments", "answers"
 _PRIOR = 1.0  # plays, and passes, that each slot is taken to have had besides
-_THREADS = 2  # fixed: sums of floats differ by it
-
-
-class TooLittleHistory(ValueError):
-    """There are not enough moments to learn a ranking from; says how many there were, and what was wanted."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +99,9 @@ def lessons(
 
 def fit_forest(told: Lists, config: TwoStageConfig, progress: Progress = UNHEARD) -> Forest:
     """What orders these lists best; the curve is how well it orders them after each tree."""
-    return _trained(told, _parameters(config, len(told.rows)), config.trees, progress, group=told.sizes)
+    return grown(
+        told.rows, told.played, NAMES, _parameters(config, len(told.rows)), config.trees, progress, group=told.sizes
+    )
 
 
 def fit_shown_forest(seen: Lists, config: TwoStageConfig, progress: Progress = UNHEARD) -> Forest:
@@ -116,7 +113,9 @@ def fit_shown_forest(seen: Lists, config: TwoStageConfig, progress: Progress = U
         "learning_rate": SHOWN_RATE,
         "min_data_in_leaf": max(min(200, len(seen.rows) // 50), 1),
     }
-    return _trained(seen, parameters, SHOWN_TREES, progress, init_score=slot_odds(seen)[seen.slots])
+    return grown(
+        seen.rows, seen.played, NAMES, parameters, SHOWN_TREES, progress, init_score=slot_odds(seen)[seen.slots]
+    )
 
 
 def slot_odds(seen: Lists) -> Floats:
@@ -124,21 +123,6 @@ def slot_odds(seen: Lists) -> Floats:
     times, played = np.bincount(seen.slots), np.bincount(seen.slots, seen.played)
     odds: Floats = np.log((played + _PRIOR) / (times - played + _PRIOR))
     return odds
-
-
-def _trained(lists: Lists, parameters: dict[str, Any], trees: int, progress: Progress, **told: Any) -> Forest:
-    import lightgbm  # it takes over a second, and only training needs it
-
-    def heard(grown: Any) -> None:
-        curves = {metric: value for _, metric, value, _ in grown.evaluation_result_list}
-        for metric in _CURVES & curves.keys():
-            progress.tell(f"training {metric}", grown.iteration + 1, curves[metric])
-
-    data = lightgbm.Dataset(
-        lists.rows, lists.played, feature_name=list(NAMES), params={"verbose": -1}, free_raw_data=True, **told
-    )
-    listening: dict[str, Any] = {"valid_sets": [data], "callbacks": [heard]} if progress.listens else {}
-    return Forest(lightgbm.train(parameters, data, trees, **listening).model_to_string())
 
 
 def _parameters(config: TwoStageConfig, rows: int) -> dict[str, Any]:
@@ -155,8 +139,4 @@ def _parameters(config: TwoStageConfig, rows: int) -> dict[str, Any]:
         "bagging_freq": 1,
         "monotone_constraints": constraints,
         "seed": config.seed,
-        "deterministic": True,
-        "force_row_wise": True,
-        "num_threads": _THREADS,
-        "verbose": -1,
     }

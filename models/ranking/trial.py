@@ -19,9 +19,10 @@ from models.base import Floats, Positions, Taste
 from models.evaluation.bootstrap import Interval, paired
 from models.ranking.corpus import Corpus
 from models.ranking.counting import Plays
+from models.ranking.forest_training import TooLittleHistory
 from models.ranking.logged import Shown, logged
 from models.ranking.pseudo import moments_between, taste_at, weights_at
-from models.ranking.training import Learned, TooLittleHistory, fit_plays
+from models.ranking.training import Learned, fit_plays
 from models.ranking.two_stage import TwoStage, TwoStageConfig
 
 K = 20

@@ -196,6 +196,12 @@ def test_a_blend_is_as_its_members_are() -> None:
     assert "models.als_training" in als.modules() - markov.modules()
 
 
+def test_a_stack_has_a_seed_and_is_measured_with_its_members() -> None:
+    stacked = Ours("stacked", {"members": [{"learner": "als"}]})
+    assert stacked.seeded
+    assert {"models.als_training", "models.stacked_training"} <= stacked.modules()
+
+
 def test_a_search_tries_every_point_once_in_the_same_order() -> None:
     space = {"K": (1, 2, 3), "B": (0.1, 0.2)}
     tried = list(points(space))

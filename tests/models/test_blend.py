@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from models.base import Interactions, ModelBroken, Taste, TrackPosition
-from models.blend import Blend, BlendConfig, Member, fit_blend, fit_members
+from models.blend import Blend, BlendConfig, Member, fit_blend
 from models.evaluation.blending import PER_MEMBER, NothingToFit, choices, fitted_weights, reweighted
 from models.evaluation.datasets import in_order
 from models.evaluation.splits import Cases, Split
 from models.files import read_json, write_json
 from models.learners import SettingsWrong, learner
 from models.markov import Markov
+from models.members import fit_members
 from models.popularity import fit_popularity
 from tests.models.contract import LISTENERS, TRACKS, ModelContract, checkerboard, missing, taste_of
 
@@ -169,7 +170,7 @@ def test_members_are_saved_into_folders_of_their_own(tmp_path: Path) -> None:
 def test_a_config_of_no_blend_is_refused(broken: dict[str, object], tmp_path: Path) -> None:
     fit_blend(checkerboard()).save(tmp_path)
     write_json(tmp_path / "config.json", {**read_json(tmp_path / "config.json"), **broken})
-    with pytest.raises(ModelBroken, match="wanted the config of a blend"):
+    with pytest.raises(ModelBroken, match=r"wanted the fields of BlendConfig|no learner nobody"):
         Blend.load(tmp_path)
 
 

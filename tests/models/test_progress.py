@@ -29,6 +29,15 @@ BLEND: dict[str, Any] = {
 BLEND_CURVES = {"loss of 1-als": 2, "loss of member 1 of 3-sasrec": 2, "loss of member 2 of 3-sasrec": 2}
 BLENDS: dict[str, Any] = {"members": [{"learner": "blend", "settings": BLEND}] * 2}
 BLENDS_CURVES = {f"{curve} of {place}-blend": points for place in (1, 2) for curve, points in BLEND_CURVES.items()}
+STACKED: dict[str, Any] = {
+    "members": [{"learner": "als", "settings": {"factors": 3, "iterations": 1}}, {"learner": "item-knn"}],
+    "windows": 2,
+    "days": 10.0,
+    "trees": 6,
+}
+STACKED_CURVES = {"loss of 1-als of window 1": 1, "loss of 1-als of window 2": 1, "loss of 1-als": 1} | {
+    "training binary_logloss": 6
+}
 ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "als, each row exactly": ("als", ALS, 2, {"loss": 4}),
     "als by implicit": ("als", {**ALS, "frequency_exponent": 0.0}, 3, {"loss": 4}),
@@ -44,6 +53,9 @@ ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "blend between members of which one keeps nothing": ("blend", BLEND, 4, BLEND_CURVES),
     "blend in its member of members": ("blend", BLEND, 7, BLEND_CURVES),
     "blend in its second blend": ("blend", BLENDS, 13, BLENDS_CURVES),
+    "stacked": ("stacked", STACKED, 7, STACKED_CURVES),
+    "stacked in its second window": ("stacked", STACKED, 4, STACKED_CURVES),
+    "stacked between windows": ("stacked", STACKED, 6, STACKED_CURVES),
     "two stages": ("two-stage", {"moments": 600, "trees": 12, "leaves": 8}, 1, {"training ndcg@5": 12}),
 }
 
@@ -51,7 +63,7 @@ ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
 @pytest.mark.parametrize("case", ITERATIVE)
 def test_an_interrupted_fit_ends_as_if_nothing_had_happened(case: str, tmp_path: Path) -> None:
     name, given, after, curves = ITERATIVE[case]
-    data = listening() if name == "two-stage" else checkerboard()
+    data = listening() if name in ("two-stage", "stacked") else checkerboard()
     whole = KeptProgress(tmp_path / "whole", {})
     wanted = saved(name, given, data, whole, tmp_path / "at once")
     with pytest.raises(Interrupted):
@@ -66,7 +78,7 @@ def test_an_interrupted_fit_ends_as_if_nothing_had_happened(case: str, tmp_path:
 @pytest.mark.parametrize("case", [case for case in ITERATIVE if " in its " not in case and " between " not in case])
 def test_who_listens_changes_no_bit(case: str, tmp_path: Path) -> None:
     name, given, _, _ = ITERATIVE[case]
-    data = listening() if name == "two-stage" else checkerboard()
+    data = listening() if name in ("two-stage", "stacked") else checkerboard()
     learner(name).fitted(data, learner(name).settings(given)).save(tmp_path / "unheard")
     heard = saved(name, given, data, KeptProgress(tmp_path / "kept", {}), tmp_path / "heard")
     assert hashes(tmp_path / "unheard") == heard

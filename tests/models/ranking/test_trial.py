@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from models.ranking.counting import Plays
-from models.ranking.training import Learned, TooLittleHistory
+from models.ranking.forest_training import TooLittleHistory
+from models.ranking.training import Learned
 from models.ranking.trial import NEXT_TRACK, Trial, trial
 from tests.models.ranking.listening import CONFIG, LISTENERS, TRACKS, listening
 

@@ -16,9 +16,10 @@ from models.ranking.candidates import SOURCES
 from models.ranking.counting import Plays
 from models.ranking.features import NAMES, features, features_less
 from models.ranking.forest import Forest
+from models.ranking.forest_training import TooLittleHistory
 from models.ranking.logged import Shown
 from models.ranking.pseudo import corpus_before, moments_between, taste_at, weights_at
-from models.ranking.training import TooLittleHistory, fit_two_stage, lessons
+from models.ranking.training import fit_two_stage, lessons
 from models.ranking.two_stage import TwoStage
 from tests.models.contract import assert_citations_hold
 from tests.models.contract import files as contents
