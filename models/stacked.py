@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -30,7 +31,7 @@ FACTS = ("plays", "listeners", "recent", "latest", "repeated", "age")  # of a tr
 OWN = ("own plays", "own ago", "own share")  # of a track in the listener's taste
 NEVER_DAYS = 10_000.0  # since the last own play of what was never played
 _LATELY_DAYS, _LATEST_DAYS, _PRIOR = 30, 7, 3.0
-_BEHIND = 100.0  # more than two forests differ by: the forest knows nothing of what nobody puts forward
+_BEHIND = 100.0  # more than what a forest tells apart: it has learned nothing of what no member puts forward
 _AT_ONCE, _THREADS = 64, 2
 
 
@@ -70,7 +71,7 @@ class StackedConfig:
     @property
     def columns(self) -> tuple[str, ...]:
         """What the forest is told of a track, in order."""
-        said = [f"{kind} of {place}" for place in range(1, len(self.members) + 1) for kind in ("score", "rank")]
+        said = [f"{kind} of {place}" for kind in ("score", "rank") for place in range(1, len(self.members) + 1)]
         return (*said, *FACTS, *OWN)
 
 
@@ -78,7 +79,7 @@ class StackedConfig:
 class Stacked(ScoringModel):
     """The fitted members, `facts` [tracks, FACTS] as of the last play, and the forest.
 
-    What no member puts forward comes after all that one does.
+    What no member puts forward comes after all that one does, by the mean of their standard scores.
     """
 
     config: StackedConfig
@@ -94,11 +95,11 @@ class Stacked(ScoringModel):
     def score_many(self, tastes: Sequence[Taste]) -> Scores:
         found = np.empty((len(tastes), self.tracks), np.float32)
         for start in range(0, len(tastes), _AT_ONCE):
-            part = tastes[start : start + _AT_ONCE]
-            scores = said(self.config, self.members, part)
-            rows = described(self.config, scores, self.facts, part)
-            ranked = self.forest.scores(rows.reshape(-1, rows.shape[2]), _THREADS).reshape(len(part), -1)
-            found[start : start + len(part)] = ranked - np.where(put_forward(self.config, scores), 0.0, _BEHIND)
+            part, scores = tastes[start : start + _AT_ONCE], found[start : start + _AT_ONCE]
+            said = Said.of(self.config, self.members, part)
+            forward = said.put_forward(self.config.depth)
+            scores[:] = said.standard.mean(axis=0) - _BEHIND
+            scores[forward] = self.forest.scores(described(said, self.facts, part, forward), _THREADS)
         return found
 
     def save(self, folder: Path) -> None:
@@ -122,45 +123,61 @@ class Stacked(ScoringModel):
         return cls(config, members, facts, forest)
 
 
-def said(config: StackedConfig, members: Sequence[Model], tastes: Sequence[Taste]) -> Scores:
-    """Each member's scores [members, tastes, tracks]; 0 where it says nothing, and where only what is new counts."""
-    found = np.stack([scores_of_all(member, tastes) for member in members])
-    found[~np.isfinite(found)] = 0.0
-    if config.new_only:
-        for place, taste in enumerate(tastes):
-            found[:, place, taste.tracks] = 0.0
-    return found
+@dataclass(frozen=True)
+class Said:
+    """What members say: `scores` [members, tastes, tracks], 0 where one says nothing."""
+
+    scores: Scores
+
+    @classmethod
+    def of(cls, config: StackedConfig, members: Sequence[Model], tastes: Sequence[Taste]) -> Self:
+        """Of these tastes; nothing of tracks that are no answer."""
+        scores = np.stack([scores_of_all(member, tastes) for member in members])
+        scores[~np.isfinite(scores)] = 0.0
+        if config.new_only:
+            for place, taste in enumerate(tastes):
+                scores[:, place, taste.tracks] = 0.0
+        return cls(scores)
+
+    @cached_property
+    def standard(self) -> Scores:
+        """The scores with mean 0 and deviation 1 over the catalog."""
+        centred = self.scores - self.scores.mean(axis=-1, keepdims=True)
+        deviation = centred.std(axis=-1, keepdims=True)
+        return centred / np.where(deviation > 0, deviation, np.float32(1))
+
+    @cached_property
+    def ranks(self) -> Positions:
+        """How many tracks the member scores higher, for each."""
+        flat = self.scores.reshape(-1, self.scores.shape[-1])
+        higher = [len(row) - np.searchsorted(np.sort(row), row, side="right") for row in flat]
+        return np.array(higher, np.int64).reshape(self.scores.shape)
+
+    def put_forward(self, depth: int) -> npt.NDArray[np.bool_]:
+        """Which tracks [tastes, tracks] are among the best of a member that says something of them."""
+        found: npt.NDArray[np.bool_] = ((self.ranks < depth) & (self.scores != 0)).any(axis=0)
+        return found
 
 
-def ranks_of(scores: Scores) -> Positions:
-    """How many tracks of its row have a higher score, for each [..., tracks]."""
-    ordered = np.sort(scores, axis=-1).reshape(-1, scores.shape[-1])
-    flat = scores.reshape(-1, scores.shape[-1])
-    higher = [len(row) - np.searchsorted(row, values, side="right") for row, values in zip(ordered, flat, strict=True)]
-    return np.array(higher, np.int64).reshape(scores.shape)
+def described(said: Said, facts: Scores, tastes: Sequence[Taste], chosen: npt.NDArray[np.bool_]) -> Scores:
+    """Rows [chosen, columns]: what members say of a track, the facts, what the listener did with it.
 
-
-def put_forward(config: StackedConfig, scores: Scores) -> npt.NDArray[np.bool_]:
-    """Which tracks [tastes, tracks] are among the best of a member that says something of them."""
-    found: npt.NDArray[np.bool_] = ((ranks_of(scores) < config.depth) & (scores != 0)).any(axis=0)
-    return found
-
-
-def described(config: StackedConfig, scores: Scores, facts: Scores, tastes: Sequence[Taste]) -> Scores:
-    """The rows of all tracks [tastes, tracks, columns]: what members say, the facts, what the listener did with it."""
-    rows = np.empty((len(tastes), len(facts), len(config.columns)), np.float32)
-    centred = scores - scores.mean(axis=-1, keepdims=True)
-    deviation = centred.std(axis=-1, keepdims=True)
-    own = 2 * len(config.members) + len(FACTS)
-    rows[:, :, 0 : own - len(FACTS) : 2] = np.moveaxis(centred / np.where(deviation > 0, deviation, 1), 0, -1)
-    rows[:, :, 1 : own - len(FACTS) : 2] = np.moveaxis(np.log1p(ranks_of(scores)), 0, -1)
-    rows[:, :, own - len(FACTS) : own] = facts
-    rows[:, :, own:] = (0.0, NEVER_DAYS, 0.0)
-    for row, taste in zip(rows, tastes, strict=True):
-        row[taste.tracks, own] = taste.weights
-        row[taste.recent.tracks, own + 1] = taste.recent.ago_s / DAY_S  # oldest first: the latest play is what stays
-        row[taste.tracks, own + 2] = taste.weights / max(taste.weights.sum(), np.finfo(np.float32).tiny)
-    return rows
+    They are those of the tracks that are `chosen` [tastes, tracks], taste after taste.
+    """
+    whose, items = np.nonzero(chosen)
+    own = np.empty((len(tastes), len(facts), len(OWN)), np.float32)
+    own[:] = (0.0, NEVER_DAYS, 0.0)
+    for row, taste in zip(own, tastes, strict=True):
+        row[taste.tracks, 0] = taste.weights
+        row[taste.recent.tracks, 1] = taste.recent.ago_s / DAY_S  # oldest first: the latest play is what stays
+        row[taste.tracks, 2] = taste.weights / max(taste.weights.sum(), np.finfo(np.float32).tiny)
+    parts = (
+        said.standard[:, whose, items].T,
+        np.log1p(said.ranks[:, whose, items]).T,
+        facts[items],
+        own[whose, items],
+    )
+    return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def facts_of(sequences: Sequences, tracks: int) -> Scores:

@@ -19,7 +19,7 @@ from models.members import fit_members
 from models.progress import UNHEARD, Arrays, PartProgress, Progress, parts_before
 from models.ranking.forest_training import TooLittleHistory, grown
 from models.reaching import told_order
-from models.stacked import DAY_S, Stacked, StackedConfig, described, facts_of, put_forward, said
+from models.stacked import DAY_S, Said, Stacked, StackedConfig, described, facts_of
 from warehouse.rules.quantity import SECOND_MS
 
 FEWEST = 20  # tracks that were played; from fewer a forest would learn chance
@@ -69,10 +69,11 @@ def lesson(split: Split, config: StackedConfig, at: int, progress: Progress = UN
     rows, played = [np.empty((0, len(config.columns)), np.float32)], [np.empty(0, np.int64)]
     for start in range(0, len(split.cases), _AT_ONCE):
         tastes = split.cases.fresh[start : start + _AT_ONCE]
-        scores = said(config, members, tastes)
+        said = Said.of(config, members, tastes)
         right = _relevant(split, start, len(tastes))
-        chosen = put_forward(config, scores) & (right | (random.random(right.shape) < config.passed_over))
-        rows.append(described(config, scores, facts, tastes)[chosen])
+        kept = right | (random.random(right.shape) < config.passed_over)
+        chosen = said.put_forward(config.depth) & kept
+        rows.append(described(said, facts, tastes, chosen))
         played.append(right[chosen].astype(np.int64))
     return {"rows": np.concatenate(rows), "played": np.concatenate(played)}
 

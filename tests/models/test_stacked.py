@@ -17,7 +17,7 @@ from models.files import read_json, write_arrays, write_json
 from models.learners import learner
 from models.members import Part
 from models.ranking.forest_training import TooLittleHistory
-from models.stacked import DAY_S, FACTS, NEVER_DAYS, Stacked, StackedConfig, described, facts_of, ranks_of
+from models.stacked import DAY_S, FACTS, NEVER_DAYS, Said, Stacked, StackedConfig, described, facts_of
 from models.stacked_training import fit_stacked, lesson, windows
 from tests.models.contract import TRACKS, ModelContract, checkerboard, missing
 
@@ -59,7 +59,7 @@ def test_facts_are_of_the_last_play() -> None:
 
 def test_a_rank_is_how_many_are_higher_whatever_the_order() -> None:
     scores = np.array([[[0.5, 2.0, 0.5, -1.0]], [[0.0, 0.0, 0.0, 0.0]]], np.float32)
-    assert ranks_of(scores).tolist() == [[[1, 0, 1, 3]], [[0, 0, 0, 0]]]
+    assert Said(scores).ranks.tolist() == [[[1, 0, 1, 3]], [[0, 0, 0, 0]]]
 
 
 def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
@@ -67,7 +67,8 @@ def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
     scores = np.array([[[1.0, 3.0, 2.0]], [[0.0, 0.0, 0.0]]], np.float32)
     facts = np.arange(3 * len(FACTS), dtype=np.float32).reshape(3, -1)
     recent = Recent(np.array([2, 1, 2]), np.array([9.0, 5.0, 2.0]) * DAY_S, 0)
-    (rows,) = described(config, scores, facts, [Taste(np.array([2, 1]), np.array([3.0, 1.0]), None, recent)])
+    taste = Taste(np.array([2, 1]), np.array([3.0, 1.0]), None, recent)
+    rows = described(Said(scores), facts, [taste], np.ones((1, 3), bool))
     by_name = dict(zip(config.columns, rows.T, strict=True))
     np.testing.assert_allclose(by_name["score of 1"], np.array([-1, 1, 0]) / np.sqrt(2 / 3), rtol=1e-6)
     np.testing.assert_allclose(by_name["rank of 1"], np.log1p([2, 0, 1]), rtol=1e-6)
@@ -76,6 +77,7 @@ def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
     assert by_name["own plays"].tolist() == [0.0, 1.0, 3.0]
     assert by_name["own ago"].tolist() == [NEVER_DAYS, 5.0, 2.0]
     assert by_name["own share"].tolist() == [0.0, 0.25, 0.75]
+    assert described(Said(scores), facts, [taste], np.array([[False, True, False]])).tolist() == rows[1:2].tolist()
 
 
 def test_nothing_that_was_played_later_changes_what_a_window_is_told() -> None:
