@@ -34,7 +34,7 @@ class Library:
         snapshot = self._published.snapshot
         card = self._card(track_id, snapshot)
         if snapshot is None:
-            return SimilarAnswer(card.track_id, None, (), "No model is published yet.")
+            return SimilarAnswer(card.track_id, None, (), "No model is in use yet.")
         position = snapshot.position(card.track_id)
         if position is None:
             return SimilarAnswer(card.track_id, snapshot.version, (), "The published model does not know this track.")

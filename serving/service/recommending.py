@@ -44,11 +44,11 @@ _ALL_PLAYED = (
 )
 _NOTHING_LEFT = "Nothing is left to show here that you have not turned down or excluded."
 _NO_MIX_YET = "Too little has been played that the model knows to part it into mixes."
-_NO_MODEL_YET = "No model is published yet, so this is the newest chart."
-_NO_CHART_YET = "No model is published yet and no chart made, so this is what everybody played most in the last day."
+_NO_MODEL_YET = "No model is in use yet, so this is the newest chart."
+_NO_CHART_YET = "No model is in use yet and no chart made, so this is what everybody played most in the last day."
 _OF_CHART = "Number {rank} of the newest chart; no play of yours brought it."
 _OF_TRENDS = "Number {rank} of what everybody played in the last day, you included; no play of yours alone brought it."
-_NOTHING_YET = "No model is published yet, and there is no chart to stand in."
+_NOTHING_YET = "No model is in use yet, and there is no chart to stand in."
 
 
 @dataclass(frozen=True)

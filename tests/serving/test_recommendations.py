@@ -147,13 +147,13 @@ def test_before_the_first_model_the_newest_chart_answers(bare_house: House) -> N
     assert ids(answer) == [track(2, 2), track(1, 1)]
     assert {item["source"] for item in answer["items"]} == {"charts"}
     assert answer["model_version"] is None
-    assert answer["reason"] == "No model is published yet, so this is the newest chart."
+    assert answer["reason"] == "No model is in use yet, so this is the newest chart."
 
 
 def test_before_the_first_model_and_chart_the_answer_is_empty_and_says_why(bare_house: House) -> None:
     answer = bare_house.recommend("ada")
     assert answer["items"] == []
-    assert answer["reason"] == "No model is published yet, and there is no chart to stand in."
+    assert answer["reason"] == "No model is in use yet, and there is no chart to stand in."
 
 
 def test_before_the_first_model_and_chart_what_was_played_most_in_the_last_day_answers(bare_house: House) -> None:
@@ -161,7 +161,7 @@ def test_before_the_first_model_and_chart_what_was_played_most_in_the_last_day_a
     bare_house.listen("cyd", track(1, 4))
     bare_house.signal("ada", track(1, 3), "dislike")
     answer = bare_house.recommend("ada")
-    assert answer["reason"].startswith("No model is published yet and no chart made")
+    assert answer["reason"].startswith("No model is in use yet and no chart made")
     (item,) = answer["items"]
     assert (item["track_id"], item["score"], item["source"], item["cites"]) == (track(1, 4), 2.0, "trending", [])
     assert (

@@ -26,7 +26,7 @@ def test_similar_tracks_are_of_the_genre_and_another_model_changes_the_tag(house
 
 def test_before_the_first_model_nothing_is_similar_and_the_answer_says_so(bare_house: House) -> None:
     answer = bare_house.client.get("/v1/tracks/t%3A2%2F0/similar").json()
-    assert (answer["items"], answer["reason"]) == ([], "No model is published yet.")
+    assert (answer["items"], answer["reason"]) == ([], "No model is in use yet.")
 
 
 def test_the_newest_chart_answers_unless_a_day_is_named(house: House) -> None:
