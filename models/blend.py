@@ -31,6 +31,7 @@ from models.members import (
     read_members_config,
     save_members,
     scores_of_all,
+    standardised,
 )
 from models.progress import UNHEARD, Progress
 from models.reaching import ReachingModel
@@ -167,9 +168,7 @@ def _ranks(scores: Scores, _temperature: float) -> Scores:
 
 def _standard(scores: Scores, _temperature: float) -> Scores:
     told = np.where(np.isfinite(scores).all(axis=1, keepdims=True), scores, np.float32(0))
-    centred = told - told.mean(axis=1, keepdims=True)
-    deviation = centred.std(axis=1, keepdims=True)
-    return centred / np.where(deviation > 0, deviation, np.float32(1))
+    return standardised(told)
 
 
 _SCALES = {"parts": _parts, "softmax": _softmax, "ranks": _ranks, "standard": _standard}

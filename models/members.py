@@ -63,6 +63,13 @@ def scores_of_all(model: Model, tastes: Sequence[Taste]) -> Scores:
     return np.stack([model.scores(taste, items) for taste in tastes]).astype(np.float32)
 
 
+def standardised(scores: Scores) -> Scores:
+    """Each row of [..., tracks] with mean 0 and deviation 1; zero where all are equal."""
+    centred = scores - scores.mean(axis=-1, keepdims=True)
+    deviation = centred.std(axis=-1, keepdims=True)
+    return centred / np.where(deviation > 0, deviation, np.float32(1))
+
+
 def save_members(folder: Path, members: Sequence[Part], models: Sequence[Model]) -> None:
     """Each in a folder of its own inside this one."""
     for name, model in zip(_names(members), models, strict=True):

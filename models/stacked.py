@@ -9,7 +9,7 @@ or going.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,9 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.base import Model, ModelBroken, Positions, Scores, Sequences, Taste
+from models.base import Floats, Model, ModelBroken, Positions, Scores, Sequences, Taste
 from models.files import read_arrays, write_arrays, write_json
-from models.members import Part, load_members, read_members_config, save_members, scores_of_all
+from models.members import Part, load_members, read_members_config, save_members, scores_of_all, standardised
 from models.ranking.forest import Forest
 from models.scoring import ScoringModel
 from models.search_space import ranged
@@ -29,10 +29,10 @@ from warehouse.rules.quantity import DAY_MS, SECOND_MS
 DAY_S = DAY_MS // SECOND_MS
 FACTS = ("plays", "listeners", "recent", "latest", "repeated", "age")  # of a track
 OWN = ("own plays", "own ago", "own share")  # of a track in the listener's taste
-NEVER_DAYS = 10_000.0  # since the last own play of what was never played
+NEVER_DAYS = 10_000.0  # since the last own play of what is not among the latest plays
 _LATELY_DAYS, _LATEST_DAYS, _PRIOR = 30, 7, 3.0
 _BEHIND = 100.0  # more than what a forest tells apart: it has learned nothing of what no member puts forward
-_AT_ONCE, _THREADS = 64, 2
+_CELLS_AT_ONCE, _THREADS = 1 << 22, 2
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class StackedConfig:
 
     The forest learns from the `depth` best tracks of each member which of them were played in the window; of those that
     were not, a share `passed_over`. Where `new_only`, tracks that the listener has played are no answer: the model is
-    for lists of new ones. A `seed` is that of the members too.
+    for lists of new ones. A `seed` is that of the members too. What is told of tracks themselves no window knows, so
+    learners that read attributes are no members.
     """
 
     members: tuple[Part, ...] = (Part("als"), Part("item-knn"), Part("sparse-ease"), Part("stan"), Part("markov"))
@@ -94,13 +95,17 @@ class Stacked(ScoringModel):
 
     def score_many(self, tastes: Sequence[Taste]) -> Scores:
         found = np.empty((len(tastes), self.tracks), np.float32)
-        for start in range(0, len(tastes), _AT_ONCE):
-            part, scores = tastes[start : start + _AT_ONCE], found[start : start + _AT_ONCE]
-            said = Said.of(self.config, self.members, part)
+        for part in batches(self.config, len(tastes), self.tracks):
+            said = Said.of(self.config, self.members, tastes[part])
             forward = said.put_forward(self.config.depth)
-            scores[:] = said.standard.mean(axis=0) - _BEHIND
-            scores[forward] = self.forest.scores(described(said, self.facts, part, forward), _THREADS)
+            scores = said.standard.mean(axis=0) / np.sqrt(self.tracks) - _BEHIND  # no standard score exceeds the root
+            scores[forward] = self.forest.scores(described(said, self.facts, tastes[part], forward), _THREADS)
+            found[part] = scores
         return found
+
+    def scores(self, taste: Taste, items: Positions) -> Floats:
+        """Those of a taste that nothing is known of lie below all others: what takes the last play lowers a score."""
+        return np.full(len(items), -2 * _BEHIND) if self.says_nothing(taste) else super().scores(taste, items)
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,38 +130,49 @@ class Stacked(ScoringModel):
 
 @dataclass(frozen=True)
 class Said:
-    """What members say: `scores` [members, tastes, tracks], 0 where one says nothing."""
+    """What members say: `scores` [members, tastes, tracks], and of what they were `told` to say anything.
+
+    What a member says nothing of has the lowest of its scores.
+    """
 
     scores: Scores
+    told: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, config: StackedConfig, members: Sequence[Model], tastes: Sequence[Taste]) -> Self:
-        """Of these tastes; nothing of tracks that are no answer."""
+        """Of these tastes. A score of exactly 0 is that of a track that a member does not reach."""
         scores = np.stack([scores_of_all(member, tastes) for member in members])
-        scores[~np.isfinite(scores)] = 0.0
+        told = np.isfinite(scores) & (scores != 0)
         if config.new_only:
             for place, taste in enumerate(tastes):
-                scores[:, place, taste.tracks] = 0.0
-        return cls(scores)
+                told[:, place, taste.tracks] = False
+        lowest = np.min(scores, axis=-1, where=told, initial=np.inf, keepdims=True)
+        return cls(np.where(told, scores, np.where(np.isfinite(lowest), lowest, np.float32(0))), told)
 
     @cached_property
     def standard(self) -> Scores:
         """The scores with mean 0 and deviation 1 over the catalog."""
-        centred = self.scores - self.scores.mean(axis=-1, keepdims=True)
-        deviation = centred.std(axis=-1, keepdims=True)
-        return centred / np.where(deviation > 0, deviation, np.float32(1))
+        return standardised(self.scores)
 
     @cached_property
-    def ranks(self) -> Positions:
+    def ranks(self) -> npt.NDArray[np.int32]:
         """How many tracks the member scores higher, for each."""
-        flat = self.scores.reshape(-1, self.scores.shape[-1])
-        higher = [len(row) - np.searchsorted(np.sort(row), row, side="right") for row in flat]
-        return np.array(higher, np.int64).reshape(self.scores.shape)
+        tracks = self.scores.shape[-1]
+        found = np.empty((self.scores.size // max(tracks, 1), tracks), np.int32)
+        for ranks, row in zip(found, self.scores.reshape(found.shape), strict=True):
+            ranks[:] = tracks - np.searchsorted(np.sort(row), row, side="right")
+        return found.reshape(self.scores.shape)
 
     def put_forward(self, depth: int) -> npt.NDArray[np.bool_]:
         """Which tracks [tastes, tracks] are among the best of a member that says something of them."""
-        found: npt.NDArray[np.bool_] = ((self.ranks < depth) & (self.scores != 0)).any(axis=0)
-        return found
+        return np.asarray(((self.ranks < depth) & self.told).any(axis=0))
+
+
+def batches(config: StackedConfig, tastes: int, tracks: int) -> Iterator[slice]:
+    """Tastes that are asked about together: what their members say fits into memory."""
+    at_once = max(1, _CELLS_AT_ONCE // (tracks * len(config.members)))
+    for start in range(0, tastes, at_once):
+        yield slice(start, start + at_once)
 
 
 def described(said: Said, facts: Scores, tastes: Sequence[Taste], chosen: npt.NDArray[np.bool_]) -> Scores:
@@ -169,7 +185,7 @@ def described(said: Said, facts: Scores, tastes: Sequence[Taste], chosen: npt.ND
     own[:] = (0.0, NEVER_DAYS, 0.0)
     for row, taste in zip(own, tastes, strict=True):
         row[taste.tracks, 0] = taste.weights
-        row[taste.recent.tracks, 1] = taste.recent.ago_s / DAY_S  # oldest first: the latest play is what stays
+        np.minimum.at(row[:, 1], taste.recent.tracks, taste.recent.ago_s / DAY_S)
         row[taste.tracks, 2] = taste.weights / max(taste.weights.sum(), np.finfo(np.float32).tiny)
     parts = (
         said.standard[:, whose, items].T,

@@ -8,6 +8,7 @@ whatever their age, as in the benchmarks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +20,24 @@ from models.members import fit_members
 from models.progress import UNHEARD, Arrays, PartProgress, Progress, parts_before
 from models.ranking.forest_training import TooLittleHistory, grown
 from models.reaching import told_order
-from models.stacked import DAY_S, Said, Stacked, StackedConfig, described, facts_of
+from models.stacked import DAY_S, Said, Stacked, StackedConfig, batches, described, facts_of
 from warehouse.rules.quantity import SECOND_MS
 
-FEWEST = 20  # tracks that were played; from fewer a forest would learn chance
-_AT_ONCE = 64
+FEWEST = 20  # tracks that were played, and listeners who did; from fewer a forest would learn chance
 
 
 def fit_stacked(interactions: Interactions, config: StackedConfig, progress: Progress = UNHEARD) -> Stacked:
     """Raises `TooLittleHistory`, ValueError where the order of the plays is unknown, and what fits of members raise."""
     sequences = told_order(interactions, Stacked.name)
     lessons: list[Arrays] = [*parts_before(progress.latest())]
-    for at, split in list(enumerate(windows(interactions, config), 1))[len(lessons) :]:
+    for at, split in islice(enumerate(windows(interactions, config), 1), len(lessons), None):
         lessons.append(lesson(split, config, at, PartProgress(progress, tuple(lessons), f" of window {at}")))
         PartProgress(progress, tuple(lessons)).keep_before()
     played = np.concatenate([np.empty(0, np.int64), *(one["played"] for one in lessons)])
-    if played.sum() < FEWEST:
-        found = f"{played.sum()} tracks in {len(lessons)} windows were played that a member puts forward"
-        raise TooLittleHistory(f"{Stacked.name}: {found}; wanted {FEWEST}")
+    asked = sum(int(one["asked"]) for one in lessons)
+    if min(asked, played.sum()) < FEWEST:
+        found = f"{asked} listeners came back in {len(lessons)} windows, to {played.sum()} tracks that members foretold"
+        raise TooLittleHistory(f"{Stacked.name}: {found}; wanted {FEWEST} of each")
     members = fit_members(interactions, config.members, PartProgress(progress, tuple(lessons)), config.seed)
     rows = np.concatenate([one["rows"] for one in lessons])
     forest = grown(rows, played, config.columns, _parameters(config, len(rows)), config.trees, progress)
@@ -62,20 +63,20 @@ def windows(interactions: Interactions, config: StackedConfig) -> Iterator[Split
 
 
 def lesson(split: Split, config: StackedConfig, at: int, progress: Progress = UNHEARD) -> Arrays:
-    """The rows of one window [candidates, columns], and which of them were `played`."""
+    """Of one window: rows [candidates, columns], which of them were `played`, how many listeners were `asked`."""
     random = np.random.default_rng((config.seed, at))
     members = fit_members(split.train, config.members, progress, config.seed)
     facts = facts_of(told_order(split.train, Stacked.name), split.known)
     rows, played = [np.empty((0, len(config.columns)), np.float32)], [np.empty(0, np.int64)]
-    for start in range(0, len(split.cases), _AT_ONCE):
-        tastes = split.cases.fresh[start : start + _AT_ONCE]
+    for part in batches(config, len(split.cases), split.known):
+        tastes = split.cases.fresh[part]
         said = Said.of(config, members, tastes)
-        right = _relevant(split, start, len(tastes))
+        right = _relevant(split, part.start, len(tastes))
         kept = right | (random.random(right.shape) < config.passed_over)
         chosen = said.put_forward(config.depth) & kept
         rows.append(described(said, facts, tastes, chosen))
         played.append(right[chosen].astype(np.int64))
-    return {"rows": np.concatenate(rows), "played": np.concatenate(played)}
+    return {"rows": np.concatenate(rows), "played": np.concatenate(played), "asked": np.array(len(split.cases))}
 
 
 def _relevant(split: Split, start: int, count: int) -> npt.NDArray[np.bool_]:

@@ -26,9 +26,10 @@ import numpy as np
 from bench.clock import timed
 from bench.peers.exchange import Task
 from models.base import Positions
-from models.blend import BLEND
+from models.blend import BLEND, BlendConfig
 from models.evaluation.splits import Split
 from models.learners import learner
+from models.stacked import StackedConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = {"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2", "RAYON_NUM_THREADS": "2", "OPENBLAS_NUM_THREADS": "2"}
@@ -93,7 +94,8 @@ class Ours:
     def _members(self) -> list[Ours]:
         """Those that it fits inside itself, which it finds by their names."""
         config = learner(self.name).settings(self.settings)
-        return [Ours(each.learner, each.settings) for each in getattr(config, "speaking", ())]
+        members = config.speaking if isinstance(config, BlendConfig | StackedConfig) else ()
+        return [Ours(each.learner, each.settings) for each in members]
 
     def modules(self) -> set[str]:
         """Those that its fit and its settings are in, and its members'."""

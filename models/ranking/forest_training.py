@@ -32,10 +32,10 @@ def grown(
     """
     import lightgbm  # it takes over a second, and only training needs it
 
-    def heard(grown: Any) -> None:
-        curves = {metric: value for _, metric, value, _ in grown.evaluation_result_list}
+    def heard(state: Any) -> None:
+        curves = {metric: value for _, metric, value, _ in state.evaluation_result_list}
         for metric in _CURVES & curves.keys():
-            progress.tell(f"training {metric}", grown.iteration + 1, curves[metric])
+            progress.tell(f"training {metric}", state.iteration + 1, curves[metric])
 
     data = lightgbm.Dataset(
         rows, played, feature_name=list(columns), params={"verbose": -1}, free_raw_data=True, **told

@@ -53,9 +53,10 @@ ITERATIVE: dict[str, tuple[str, dict[str, Any], int, dict[str, int]]] = {
     "blend between members of which one keeps nothing": ("blend", BLEND, 4, BLEND_CURVES),
     "blend in its member of members": ("blend", BLEND, 7, BLEND_CURVES),
     "blend in its second blend": ("blend", BLENDS, 13, BLENDS_CURVES),
-    "stacked": ("stacked", STACKED, 7, STACKED_CURVES),
-    "stacked in its second window": ("stacked", STACKED, 4, STACKED_CURVES),
-    "stacked between windows": ("stacked", STACKED, 6, STACKED_CURVES),
+    "stacked": ("stacked", STACKED, 11, STACKED_CURVES),
+    "stacked in its second window": ("stacked", STACKED, 6, STACKED_CURVES),
+    "stacked between windows": ("stacked", STACKED, 4, STACKED_CURVES),
+    "stacked in its last members": ("stacked", STACKED, 10, STACKED_CURVES),
     "two stages": ("two-stage", {"moments": 600, "trees": 12, "leaves": 8}, 1, {"training ndcg@5": 12}),
 }
 

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.base import Interactions, ModelBroken, Positions, Recent, Sequences, Taste
+from models.base import Interactions, ModelBroken, Positions, Recent, Sequences, Taste, TrackPosition
+from models.evaluation.datasets import in_order
 from models.evaluation.metrics import accuracy
 from models.evaluation.splits import SessionPlays
 from models.evaluation.timed import moment_split
 from models.files import read_json, write_arrays, write_json
 from models.learners import learner
 from models.members import Part
+from models.popularity import Popularity
 from models.ranking.forest_training import TooLittleHistory
 from models.stacked import DAY_S, FACTS, NEVER_DAYS, Said, Stacked, StackedConfig, described, facts_of
 from models.stacked_training import fit_stacked, lesson, windows
@@ -45,6 +47,11 @@ class TestStacked(ModelContract):
         return {int(missing(np.array([listener]))[0])}
 
 
+def said(scores: np.ndarray) -> Said:
+    """Members that say something of every track."""
+    return Said(scores, np.ones(scores.shape, bool))
+
+
 def test_facts_are_of_the_last_play() -> None:
     days = np.array([0, 10, 36, 40, 40])
     sequences = Sequences(np.array([0, 3, 5]), np.array([0, 1, 0, 0, 2]), np.arange(5), days * float(DAY_S))
@@ -59,7 +66,7 @@ def test_facts_are_of_the_last_play() -> None:
 
 def test_a_rank_is_how_many_are_higher_whatever_the_order() -> None:
     scores = np.array([[[0.5, 2.0, 0.5, -1.0]], [[0.0, 0.0, 0.0, 0.0]]], np.float32)
-    assert Said(scores).ranks.tolist() == [[[1, 0, 1, 3]], [[0, 0, 0, 0]]]
+    assert said(scores).ranks.tolist() == [[[1, 0, 1, 3]], [[0, 0, 0, 0]]]
 
 
 def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
@@ -68,7 +75,7 @@ def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
     facts = np.arange(3 * len(FACTS), dtype=np.float32).reshape(3, -1)
     recent = Recent(np.array([2, 1, 2]), np.array([9.0, 5.0, 2.0]) * DAY_S, 0)
     taste = Taste(np.array([2, 1]), np.array([3.0, 1.0]), None, recent)
-    rows = described(Said(scores), facts, [taste], np.ones((1, 3), bool))
+    rows = described(said(scores), facts, [taste], np.ones((1, 3), bool))
     by_name = dict(zip(config.columns, rows.T, strict=True))
     np.testing.assert_allclose(by_name["score of 1"], np.array([-1, 1, 0]) / np.sqrt(2 / 3), rtol=1e-6)
     np.testing.assert_allclose(by_name["rank of 1"], np.log1p([2, 0, 1]), rtol=1e-6)
@@ -77,22 +84,20 @@ def test_a_row_holds_scores_ranks_facts_and_what_the_listener_did() -> None:
     assert by_name["own plays"].tolist() == [0.0, 1.0, 3.0]
     assert by_name["own ago"].tolist() == [NEVER_DAYS, 5.0, 2.0]
     assert by_name["own share"].tolist() == [0.0, 0.25, 0.75]
-    assert described(Said(scores), facts, [taste], np.array([[False, True, False]])).tolist() == rows[1:2].tolist()
+    assert described(said(scores), facts, [taste], np.array([[False, True, False]])).tolist() == rows[1:2].tolist()
 
 
-def test_nothing_that_was_played_later_changes_what_a_window_is_told() -> None:
+@pytest.mark.parametrize("at", range(DAILY.windows))
+def test_nothing_that_was_played_later_changes_what_a_window_is_told(at: int) -> None:
     config = replace(DAILY, new_only=False)
     told = day_after_day()
     assert told.sequences is not None
-    last = told.sequences.started_s == told.sequences.started_s.max()
-    other = np.where(last, (told.sequences.tracks + 1) % TRACKS, told.sequences.tracks)
+    later = told.sequences.started_s > (at + 1) * DAY_S  # the windows are the last three of five days
+    other = np.where(later, (told.sequences.tracks + 1) % TRACKS, told.sequences.tracks)
     changed = replace(told, sequences=replace(told.sequences, tracks=other))
-    pairs = list(zip(windows(told, config), windows(changed, config), strict=True))
-    assert len(pairs) == config.windows
-    for at, (before, after) in enumerate(pairs):
-        ours, theirs = lesson(before, config, at), lesson(after, config, at)
-        np.testing.assert_array_equal(ours["rows"], theirs["rows"])
-        assert (ours["played"] == theirs["played"]).all() == (at + 1 < len(pairs))
+    ours, theirs = (lesson([*windows(each, config)][at], config, at) for each in (told, changed))
+    np.testing.assert_array_equal(ours["rows"], theirs["rows"])
+    assert ours["played"].tolist() != theirs["played"].tolist()
 
 
 def fashion(seed: int = 5, periods: int = 8, listeners: int = 60) -> SessionPlays:
@@ -124,7 +129,7 @@ def test_what_is_new_is_learned_where_no_member_knows_of_time() -> None:
 
 
 def test_listeners_who_never_come_back_teach_too_little() -> None:
-    with pytest.raises(TooLittleHistory, match=r"tracks in \d windows .* wanted 20"):
+    with pytest.raises(TooLittleHistory, match=r"listeners came back .* wanted 20"):
         fit_stacked(checkerboard(), DAILY)
 
 
@@ -133,6 +138,42 @@ def test_a_short_history_has_shorter_windows() -> None:
     assert told.sequences is not None
     hourly = replace(told, sequences=replace(told.sequences, started_s=told.sequences.started_s / 24))
     assert [len(split.cases) for split in windows(hourly, DAILY)] == [24, 24, 24]
+
+
+def test_places_in_an_order_are_no_times() -> None:
+    random = np.random.default_rng(1)
+    sequences = [random.permutation(50)[:10] for _ in range(200)]
+    with pytest.raises(TooLittleHistory, match="listeners came back"):
+        fit_stacked(in_order(sequences, 50), StackedConfig(NEIGHBOURS))
+
+
+def test_what_a_member_says_nothing_of_is_not_put_forward_and_has_its_lowest_score() -> None:
+    """Also where all that it says is below 0."""
+    members = (Below(),)
+    taste = Taste(np.array([0]), np.array([1.0]))
+    found = Said.of(StackedConfig((Part("als"),), new_only=True), members, [taste])
+    assert found.scores[0, 0].tolist() == [-4.0, -1.0, -4.0, -4.0]  # of 0 is the taste, of 2 nothing is said
+    assert found.put_forward(1)[0].tolist() == [False, True, False, False]
+    assert found.put_forward(4)[0].tolist() == [False, True, False, True]
+
+
+class Below(Popularity):
+    """Its scores are below 0, and it says nothing of track 2."""
+
+    def __init__(self) -> None:
+        super().__init__(np.ones(4))
+
+    def scores(self, _taste: Taste, items: Positions) -> np.ndarray:
+        return np.array([-0.5, -1.0, -np.inf, -4.0])[items]
+
+
+def test_the_only_play_of_a_taste_is_cited() -> None:
+    model = fit_stacked(day_after_day(), DAILY)
+    taste = Taste(np.array([2]), np.array([1.0]), TrackPosition(2), Recent.in_order(np.array([2]), 1))
+    items = model.recommend(taste, 3).items
+    found = model.explain(taste, items, np.array([1.0]))
+    assert found.places[:, 0].tolist() == [0, 0, 0]
+    assert (found.drops[:, 0] > 0).all()
 
 
 def test_an_unknown_order_is_refused() -> None:
