@@ -109,7 +109,7 @@ def _benchmark(
     chosen = settings_of(models, recipe_name(dataset.name), settings.home.recipes)
     try:
         with ends_at_once(_interrupted), threadpool_limits(1, "blas"):
-            found = compared(dataset, chosen, length, lambda what: notice(f"fitting {what}"))
+            found = compared(dataset, chosen, length, notice, leaves_out=models is None)
     except (ValueError, SplitImpossible) as error:
         raise CommandFailed(f"evaluating {path}: {error}") from error
     document = {"data": dataset.name, "protocol": dataset.protocol, **found.document()}

@@ -34,7 +34,7 @@ def fit_stacked(interactions: Interactions, config: StackedConfig, progress: Pro
         lessons.append(lesson(split, config, at, PartProgress(progress, tuple(lessons), f" of window {at}")))
         PartProgress(progress, tuple(lessons)).keep_before()
     played = np.concatenate([np.empty(0, np.int64), *(one["played"] for one in lessons)])
-    asked = sum(int(one["asked"]) for one in lessons)
+    asked = sum(int(one["asked"].sum()) for one in lessons)
     if min(asked, played.sum()) < FEWEST:
         found = f"{asked} listeners came back in {len(lessons)} windows, to {played.sum()} tracks that members foretold"
         raise TooLittleHistory(f"{Stacked.name}: {found}; wanted {FEWEST} of each")
@@ -76,7 +76,7 @@ def lesson(split: Split, config: StackedConfig, at: int, progress: Progress = UN
         chosen = said.put_forward(config.depth) & kept
         rows.append(described(said, facts, tastes, chosen))
         played.append(right[chosen].astype(np.int64))
-    return {"rows": np.concatenate(rows), "played": np.concatenate(played), "asked": np.array(len(split.cases))}
+    return {"rows": np.concatenate(rows), "played": np.concatenate(played), "asked": np.array([len(split.cases)])}
 
 
 def _relevant(split: Split, start: int, count: int) -> npt.NDArray[np.bool_]:

@@ -18,19 +18,32 @@ USES = "training data, and each case"
 Notify = Callable[[str], None]
 
 
-def compared(dataset: Dataset, settings: Mapping[str, Any], k: int, told: Notify) -> Evaluation:
+def compared(
+    dataset: Dataset, settings: Mapping[str, Any], k: int, told: Notify, *, leaves_out: bool = False
+) -> Evaluation:
     """Fit and measure each learner, by its settings, on all folds; the first is what the others are compared with.
 
-    Raises ValueError where a learner cannot read such data. `told` hears what is being fitted.
+    Raises ValueError where a learner cannot be fitted on such data; where it `leaves_out` those, they are told of and
+    not measured. `told` hears what is being fitted.
     """
-    folds = [evaluate(_fitted(fold, settings, told), fold, k) for fold in dataset.folds]
+    fits = dict(settings)  # whoever is left out of a fold is not asked in a later one
+    folds = [evaluate(_fitted(fold, fits, told, leaves_out=leaves_out), fold, k) for fold in dataset.folds]
     return folds[0] if len(folds) == 1 else merged(folds, dataset.protocol)
 
 
-def _fitted(fold: Split, settings: Mapping[str, Any], told: Notify) -> Iterator[Contestant]:
-    for name, chosen in settings.items():
-        told(f"{name}: {fold.boundary}")
-        yield Contestant(learner(name).fitted(fold.train, chosen), fresh=True, uses=USES, name=name)
+def _fitted(fold: Split, settings: dict[str, Any], told: Notify, *, leaves_out: bool) -> Iterator[Contestant]:
+    """What was fitted; a learner that is left out leaves the settings."""
+    for name, chosen in list(settings.items()):
+        told(f"fitting {name}: {fold.boundary}")
+        try:
+            model = learner(name).fitted(fold.train, chosen)
+        except ValueError as error:
+            if not leaves_out:
+                raise
+            told(f"leaving {name} out: {error}")
+            del settings[name]
+            continue
+        yield Contestant(model, fresh=True, uses=USES, name=name)
 
 
 def merged(folds: Sequence[Evaluation], boundary: str) -> Evaluation:
@@ -48,7 +61,7 @@ def merged(folds: Sequence[Evaluation], boundary: str) -> Evaluation:
         np.concatenate([split.activity for split in splits]),
         splits[0].new_only,
     )
-    names = [outcome.name for outcome in folds[0].outcomes]
+    names = [outcome.name for outcome in folds[-1].outcomes]  # whoever was left out is not in the last
     return Evaluation(split, folds[0].k, tuple(_merged_outcome([fold.of(name) for fold in folds]) for name in names))
 
 

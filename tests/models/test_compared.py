@@ -45,3 +45,13 @@ def test_segments_have_intervals_of_their_own(dataset: Dataset) -> None:
     for segment in found["models"]["popularity"]["segments"].values():
         low, high = segment["intervals"]["ndcg@10"]
         assert low <= segment["ndcg@10"] <= high
+
+
+def test_a_learner_that_the_data_do_not_suit_is_told_of_and_left_out_of_every_fold(dataset: Dataset) -> None:
+    told: list[str] = []
+    settings = {name: learner(name).settings() for name in ("popularity", "markov", "item-knn")}  # lists have no order
+    found = compared(dataset, settings, 10, told.append, leaves_out=True)
+    assert [outcome.name for outcome in found.outcomes] == ["popularity", "item-knn"]
+    assert len([each for each in told if each.startswith("leaving markov out: fitting markov: found no order")]) == 1
+    with pytest.raises(ValueError, match="no order of plays"):
+        compared(dataset, settings, 10, told.append)
