@@ -32,7 +32,7 @@ from warehouse.tables import TABLES
 ROOT = Path(__file__).parents[2]
 WORLD = WorldConfig(listeners=40, tracks=100, plays=2_500, days=6)
 NOW_MS = 1_800_000_000_000
-PATIENCE_S = 240
+PATIENCE_S = 600
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
