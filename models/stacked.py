@@ -65,11 +65,6 @@ class StackedConfig:
             raise ValueError(f"stacked learners with {found}; wanted a tree, two leaves, a rate and a share above 0")
 
     @property
-    def speaking(self) -> tuple[Part, ...]:
-        """The members that are fitted."""
-        return self.members
-
-    @property
     def columns(self) -> tuple[str, ...]:
         """What the forest is told of a track, in order."""
         said = [f"{kind} of {place}" for kind in ("score", "rank") for place in range(1, len(self.members) + 1)]

@@ -80,11 +80,11 @@ def lesson(split: Split, config: StackedConfig, at: int, progress: Progress = UN
 
 
 def _relevant(split: Split, start: int, count: int) -> npt.NDArray[np.bool_]:
-    cases = split.cases
+    """Which tracks [cases, tracks] are answers to so many cases from `start` on; what nobody knew is no track here."""
     right = np.zeros((count, split.known), bool)
     for place in range(count):
-        relevant = cases.relevant[cases.starts[start + place] : cases.starts[start + place + 1]]
-        right[place, relevant[relevant < split.known]] = True
+        answers = split.cases.answers(start + place)
+        right[place, answers[answers < split.known]] = True
     return right
 
 

@@ -93,9 +93,10 @@ class Ours:
     @property
     def _members(self) -> list[Ours]:
         """Those that it fits inside itself, which it finds by their names."""
-        config = learner(self.name).settings(self.settings)
-        members = config.speaking if isinstance(config, BlendConfig | StackedConfig) else ()
-        return [Ours(each.learner, each.settings) for each in members]
+        match learner(self.name).settings(self.settings):
+            case BlendConfig(speaking=members) | StackedConfig(members=members):
+                return [Ours(each.learner, each.settings) for each in members]
+        return []
 
     def modules(self) -> set[str]:
         """Those that its fit and its settings are in, and its members'."""

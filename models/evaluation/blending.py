@@ -74,8 +74,7 @@ def choices(split: Split, blend: Blend) -> Choices:
         row, items, features = _put_forward(blend, tastes, [split.barred(taste) for taste in tastes])
         right = np.empty(len(items), bool)
         for place, case in enumerate(asked):
-            relevant = cases.relevant[cases.starts[case] : cases.starts[case + 1]]
-            right[row == place] = np.isin(items[row == place], relevant)
+            right[row == place] = np.isin(items[row == place], cases.answers(case))
         parts.append(Choices(features, row + start, right))
     return Choices(
         np.concatenate([part.features for part in parts]),

@@ -50,6 +50,10 @@ class Cases:
     def __len__(self) -> int:
         return len(self.listener)
 
+    def answers(self, case: int) -> Positions:
+        """What is relevant in that case."""
+        return self.relevant[self.starts[case] : self.starts[case + 1]]
+
 
 @dataclass(frozen=True)
 class Split:
