@@ -6,8 +6,9 @@ import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter, Token, convert
 
 from backbeat.interrupts import INTERRUPTED
 from backbeat.output import BAD_USAGE, FAILED, BadUsage, CommandFailed, notice
@@ -91,12 +92,22 @@ def application(called: str | None = None) -> App:
         name="backbeat",
         help="Plays in, explained recommendations out.",
         version=project_version,
+        default_parameter=Parameter(converter=_converted),
         result_action="return_value",
         suppress_keyboard_interrupt=False,  # `main` has something to say to it
     )
     for name, (target, summary) in COMMANDS.items():
         app.command(target, name=name, help=None if name == called else summary)
     return app
+
+
+def _converted(wanted: Any, tokens: Sequence[Token]) -> Any:
+    """What was typed as the type that is wanted; 1.5 is no whole number, where cyclopts would round it."""
+    if wanted in (int, int | None):
+        for token in tokens:
+            if "." in token.value:
+                raise ValueError(f"found {token.value}; wanted a whole number")
+    return convert(wanted, tokens)
 
 
 def project_version() -> str:

@@ -21,4 +21,6 @@ def readable(message: str, name: str) -> str:
         return f"{message}; wanted one of {', '.join(CHOICES[name])}"
     if name in _WANTED and ("matching regex" in message or "RFC3339" in message):
         return f"wanted {_WANTED[name]}"
+    if "matching regex" in message:
+        return "wanted characters of which none is a control character, such as a line break"
     return message

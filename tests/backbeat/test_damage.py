@@ -90,6 +90,8 @@ def damage_log(lake: Lake, table: Table) -> None:
     [
         (["recommend", "ada", "--seed", "-1"], "--seed is -1; wanted a whole number from 0 to"),
         (["recommend", "ada", "--seed", str(10**30)], "wanted a whole number from 0 to"),
+        (["recommend", "ada", "--seed", "1.5"], "found 1.5; wanted a whole number"),
+        (["runs", "--limit", "2.0"], "found 2.0; wanted a whole number"),
         (["recommend", ""], "a listener's id: found 0 characters"),
         (["recommend", "a\nb"], "a listener's id: found 3 characters, 'a\\nb'; wanted 1 to 256"),
         (["recommend", "a" * 257], "a listener's id: found 257 characters"),

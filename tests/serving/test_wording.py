@@ -52,6 +52,12 @@ def test_a_wrong_choice_in_a_body_is_told_the_choices(house: House, path: str, b
     assert f"wanted one of {', '.join(told)}" in fault(house.client.post(path, json=body))["detail"]
 
 
+def test_a_control_character_in_a_body_is_told_in_words(house: House) -> None:
+    found = fault(house.client.post("/v1/signals", json={"listener_id": "a\n", "track_id": "t", "kind": "like"}))
+    assert found["pointer"] == "/listener_id"
+    assert found["detail"] == "wanted characters of which none is a control character, such as a line break"
+
+
 def test_the_examples_of_bodies_are_accepted(house: House) -> None:
     paths = house.client.get("/openapi.json").json()["paths"]
     posts = {path: operations["post"] for path, operations in paths.items() if "post" in operations}
