@@ -16,6 +16,7 @@ import pyarrow.parquet
 from backbeat.output import CommandFailed
 from models.base import Positions
 from models.evaluation.splits import SessionPlays
+from models.history import distinct
 from warehouse.rules.plays import MIN_STARTED_MS
 from warehouse.rules.quantity import SECOND_MS
 from warehouse.rules.sessions import opens_session
@@ -31,7 +32,10 @@ EARLIEST_S, LATEST_S = MIN_STARTED_MS // SECOND_MS, 4_102_444_800  # the years 2
 
 @dataclass(frozen=True)
 class PlaysFile:
-    """What a file holds; `name` is 30music for its columns, else the file's own."""
+    """What a file holds; `name` is 30music for its columns, else the file's own.
+
+    Its sessions may be numbered from 1 for each listener: those of two listeners are two.
+    """
 
     name: str
     plays: SessionPlays
@@ -69,7 +73,7 @@ def _plays_of(table: pa.Table, path: Path) -> PlaysFile:
         found = f"starts from {pc.min(started_ms)} to {pc.max(started_ms)}"
         raise CommandFailed(f"reading {path}: found {found}, which look like seconds; wanted UTC milliseconds")
     who, when = _labels(listeners), _labels(started_ms)
-    within = sessions_by_silence(who, when) if sessions is None else _labels(sessions)
+    within = sessions_by_silence(who, when) if sessions is None else sessions_of_each(who, _labels(sessions))
     name = "30music" if names >= set(THIRTY_MUSIC) else path.stem
     return PlaysFile(name, SessionPlays(who, _labels(tracks), within, when))
 
@@ -103,6 +107,12 @@ def _labels(column: pa.ChunkedArray) -> npt.NDArray[Any]:
     if pa.types.is_integer(column.type):
         return column.to_numpy().astype(np.int64)
     return column.cast(pa.string()).to_numpy()
+
+
+def sessions_of_each(listeners: npt.NDArray[Any], labels: npt.NDArray[Any]) -> Positions:
+    """A number for each session of each listener [plays], in order of the labels, which listeners may share."""
+    who, which = (np.unique(column, return_inverse=True)[1] for column in (listeners, labels))
+    return distinct(which, who)[1]
 
 
 def sessions_by_silence(listeners: npt.NDArray[Any], started_ms: Positions) -> Positions:

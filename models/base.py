@@ -77,6 +77,11 @@ class Sequences:
         """Whether each play is the first of its session [plays]."""
         return first_of_session(self.listeners, self.sessions)
 
+    @property
+    def each_session(self) -> Positions:
+        """A number for each session of each listener [plays], which grows: `sessions` may begin anew with each."""
+        return np.cumsum(self.opens)
+
 
 def first_of_session(listeners: Positions, sessions: Positions) -> npt.NDArray[np.bool_]:
     """Whether each play, in order, is the first of its listener's session [plays]; numbers are from 0 on."""

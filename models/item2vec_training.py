@@ -55,18 +55,13 @@ def fit_item2vec(interactions: Interactions, config: Item2vecConfig, progress: P
 
 def beside(sequences: Sequences, kept: np.ndarray, window: int) -> tuple[Positions, Positions]:
     """Tracks of one session at most `window` kept plays apart: each pair once, the earlier first."""
-    tracks, sessions = sequences.tracks[kept], _whose(sequences)[kept]
+    tracks, sessions = sequences.tracks[kept], sequences.each_session[kept]
     earlier, later = [], []
     for apart in range(1, window + 1):
         together = sessions[apart:] == sessions[:-apart]
         earlier.append(tracks[:-apart][together])
         later.append(tracks[apart:][together])
     return np.concatenate(earlier), np.concatenate(later)
-
-
-def _whose(sequences: Sequences) -> Positions:
-    """A number for each session of each listener [plays]."""
-    return np.cumsum(sequences.opens)
 
 
 def _drawing(counts: Positions, exponent: float) -> Floats:

@@ -175,9 +175,9 @@ def fit_markov(interactions: Interactions, config: MarkovConfig = MarkovConfig()
 
 def skip_grams(plays: Sequences, tracks: int, window: int, decay: float, backward: float) -> csr_array:
     """How often the column was played near the row [tracks, tracks] float64, by the distance within a session."""
-    near = csr_array((tracks, tracks), dtype=np.float64)
+    near, session = csr_array((tracks, tracks), dtype=np.float64), plays.each_session
     for distance in range(1, min(window, len(plays.tracks) - 1) + 1):
-        together = plays.sessions[distance:] == plays.sessions[:-distance]
+        together = session[distance:] == session[:-distance]
         pairs = (plays.tracks[:-distance][together], plays.tracks[distance:][together])
         weights = np.full(len(pairs[0]), decay ** (distance - 1))
         near = near + csr_array(coo_array((weights, pairs), shape=(tracks, tracks)))
@@ -195,10 +195,11 @@ def _shares(counts: csr_array) -> csr_array:
 
 def _counted(plays: Sequences, tracks: int, longest: int) -> list[Contexts]:
     """The contexts of each order up to the longest, and what followed them."""
-    place = np.flatnonzero(plays.sessions[1:] == plays.sessions[:-1])  # of plays that another one follows
+    session = plays.each_session
+    place = np.flatnonzero(session[1:] == session[:-1])  # of plays that another one follows
     context, found = np.zeros(len(place), np.int64), []
     for back in range(longest):
-        there = (place >= back) & (plays.sessions[place - back] == plays.sessions[place])
+        there = (place >= back) & (session[place - back] == session[place])
         place, context = place[there], context[there]
         keys, context = np.unique(context * tracks + plays.tracks[place - back], return_inverse=True)
         ones = np.ones(len(place))

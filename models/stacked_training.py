@@ -51,7 +51,7 @@ def windows(interactions: Interactions, config: StackedConfig) -> Iterator[Split
     """
     sequences = told_order(interactions, Stacked.name)
     started = np.round(sequences.started_s * SECOND_MS).astype(np.int64)
-    plays = SessionPlays(sequences.listeners, sequences.tracks, sequences.sessions, started)
+    plays = SessionPlays(sequences.listeners, sequences.tracks, sequences.each_session, started)
     span = int(np.ptp(started)) if len(started) else 0
     length = max(min(round(config.days * DAY_S * SECOND_MS), span // (config.windows + 1)), 1)
     ends = int(started.max(initial=0)) + 1

@@ -86,7 +86,10 @@ class Split:
 
 @dataclass(frozen=True)
 class SessionPlays:
-    """One row a play: labels of the listener, track and session, and the start (UTC, milliseconds)."""
+    """One row a play: labels of the listener, track and session, and the start (UTC, milliseconds).
+
+    A session is one listener's: no two listeners share its label.
+    """
 
     listeners: npt.NDArray[Any]
     tracks: npt.NDArray[Any]

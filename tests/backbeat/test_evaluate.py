@@ -14,6 +14,8 @@ import pyarrow.parquet
 import pytest
 
 from backbeat.cli import main
+from backbeat.plays_file import read_plays
+from models.evaluation.splits import last_session
 from tests.backbeat.benchmark import benchmark
 from tests.models.hetrec import hetrec
 
@@ -52,6 +54,30 @@ def test_a_file_may_name_its_columns_as_imports_do(
 ) -> None:
     pa.csv.write_csv(plays.rename_columns(["listener_id", "track_id", "started_ms"]), tmp_path / "plays.csv")
     assert answer(capsys, "--data", str(tmp_path / "plays.csv"))["listeners"] == 40
+
+
+def test_sessions_that_begin_anew_with_each_listener_are_told_apart_by_listener(tmp_path: Path) -> None:
+    rows = [(who, session, at) for session in (1, 2, 3) for who in ("ben", "ada") for at in range(2)]
+    lines = [
+        f"{who},{who} {session} {at},{session},{session * 86_400_000 + at * 1_000 + (who == 'ben') * 500}"
+        for who, session, at in rows
+    ]
+    (tmp_path / "anew.csv").write_text("\n".join(["listener,track,session,started_ms", *lines]))
+    split = last_session(read_plays(tmp_path / "anew.csv").plays)
+    assert (len(split.cases), split.activity.tolist()) == (2, [4, 4])
+    labels = sorted(f"{who} {session} {at}" for who, session, at in rows if session < 3)
+    follows = {(labels[one], labels[next_]) for one, next_ in zip(*split.train.transitions.nonzero(), strict=True)}
+    assert follows == {(f"{who} {session} 0", f"{who} {session} 1") for who, session, at in rows if session < 3}
+
+
+@pytest.mark.parametrize("labels", [[7, 7, 3, 9], ["b", "b", "a", "c"]])
+def test_sessions_of_one_listener_each_keep_the_order_of_their_labels(
+    labels: list[int] | list[str], tmp_path: Path
+) -> None:
+    table = {"listener": [2, 2, 9, 1], "track": [1, 2, 3, 4], "session": labels, "started_ms": [10, 20, 30, 40]}
+    pa.parquet.write_table(pa.table(table), tmp_path / "plays.parquet")
+    found = read_plays(tmp_path / "plays.parquet").plays.sessions
+    assert found.tolist() == np.unique(labels, return_inverse=True)[1].tolist()
 
 
 def test_learners_by_name_want_a_split_that_measures_them(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,14 @@ class TestMarkov(ModelContract):
     def test_no_pair_crosses_the_end_of_a_session(self) -> None:
         model = fit_markov(world([A, B], [C, D]), MarkovConfig())
         assert set(scored(model, playing(B))) == {A}
+
+    def test_no_pair_crosses_from_one_listener_to_the_next_where_each_numbers_sessions_anew(self) -> None:
+        one_by_one = world([A, B], [C, D], [E, A])
+        anew = replace(_order(one_by_one), sessions=np.ones(6, np.int64))
+        config = MarkovConfig(order=2)
+        wanted, found = (fit_markov(each, config) for each in (one_by_one, replace(one_by_one, sequences=anew)))
+        assert found.near.toarray().tolist() == wanted.near.toarray().tolist()
+        assert [each.keys.tolist() for each in found.contexts] == [each.keys.tolist() for each in wanted.contexts]
 
     def test_scores_sum_to_one(self) -> None:
         model = fit_markov(world([A, B, C, A, B], [B, C, D, E], [C, A]), MarkovConfig())

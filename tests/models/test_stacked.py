@@ -100,6 +100,15 @@ def test_nothing_that_was_played_later_changes_what_a_window_is_told(at: int) ->
     assert ours["played"].tolist() != theirs["played"].tolist()
 
 
+def test_windows_are_the_same_where_each_listener_numbers_sessions_anew() -> None:
+    told = day_after_day()
+    assert told.sequences is not None
+    anew = replace(told.sequences, sessions=told.sequences.sessions * 0)
+    ours, theirs = (list(windows(each, DAILY)) for each in (told, replace(told, sequences=anew)))
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.train.transitions.toarray().tolist() == other.train.transitions.toarray().tolist()
+
+
 def fashion(seed: int = 5, periods: int = 8, listeners: int = 60) -> SessionPlays:
     """Each month brings ten new tracks, and everybody plays five of them, and one of any earlier month."""
     random = np.random.default_rng(seed)
