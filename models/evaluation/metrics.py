@@ -50,15 +50,20 @@ def spread(lists: Positions, popularity: Floats) -> dict[str, float]:
     if not len(shown):
         return {"coverage": 0.0, "novelty": 0.0, "popularity_percentile": 0.0, "gini": 0.0}
     surprise = -np.log2((popularity + 1.0) / (popularity.sum() + len(popularity)))
-    ordered = np.sort(popularity)
-    below, upto = np.searchsorted(ordered, popularity), np.searchsorted(ordered, popularity, side="right")
     times = np.bincount(shown, minlength=len(popularity))
     return {
         "coverage": float((times > 0).mean()),
         "novelty": float(surprise[shown].mean()),
-        "popularity_percentile": float(((below + upto) / 2 / len(popularity))[shown].mean()),
+        "popularity_percentile": float(popularity_percentile(popularity)[shown].mean()),
         "gini": gini(times.astype(np.float64)),
     }
+
+
+def popularity_percentile(counts: Floats) -> Floats:
+    """The share of tracks played less than each [tracks], ties by half."""
+    ordered = np.sort(counts)
+    below, upto = np.searchsorted(ordered, counts), np.searchsorted(ordered, counts, side="right")
+    return (below + upto) / 2 / len(counts)
 
 
 def gini(amounts: Floats) -> float:

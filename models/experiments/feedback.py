@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from models.base import Floats, Positions
-from models.evaluation.metrics import gini
+from models.evaluation.metrics import gini, popularity_percentile
 
 Flags = npt.NDArray[np.bool_]
 
@@ -45,7 +45,8 @@ class Spread:
     `gini` is 0 where all are played alike, towards 1 where one is played alone; `entropy_bits` is Shannon's, and two to
     its power is `effective_tracks`; `coverage` is the share of the week's tracks among them; `overlap` is the mean over
     all pairs of listeners of the tracks that both played, over the geometric mean of how many each did, None for one
-    listener; `popularity` is the mean share of tracks that had been played less before, None in the first week.
+    listener; `popularity` is the mean share of tracks that had been played less before, ties by half, of those
+    played by the end of the week; None in the first week.
     """
 
     plays: int
@@ -87,7 +88,7 @@ def feedback(plays: Plays) -> FeedbackReport:
     for week in np.unique(plays.weeks):
         now = plays.weeks == week
         counts = np.bincount(plays.tracks[now], minlength=catalog).astype(np.float64)
-        percentile = popularity_percentile(earlier) if weeks else None
+        percentile = _percentile_by_then(earlier, counts) if weeks else None
         heard = int((counts > 0).sum())
         organic, recommended, everything = (
             _spread(*plays.where(chosen), heard, percentile)
@@ -98,6 +99,14 @@ def feedback(plays: Plays) -> FeedbackReport:
         weeks.append(Week(int(week), float(plays.recommended[now].mean()), organic, recommended, everything, drift))
         earlier, last = earlier + counts, counts
     return FeedbackReport(tuple(weeks))
+
+
+def _percentile_by_then(earlier: Floats, counts: Floats) -> Floats:
+    """The percentile by the plays of `earlier` weeks [tracks], of the tracks that are played by now."""
+    known = earlier + counts > 0
+    percentile = np.zeros(len(earlier))
+    percentile[known] = popularity_percentile(earlier[known])
+    return percentile
 
 
 def _spread(listeners: Positions, tracks: Positions, heard: int, percentile: Floats | None) -> Spread | None:
@@ -122,7 +131,8 @@ def _spread(listeners: Positions, tracks: Positions, heard: int, percentile: Flo
 
 def entropy_bits(counts: Floats) -> float:
     """Shannon's entropy of where one play goes, in bits."""
-    shares = counts[counts > 0] / counts.sum()
+    played = counts[counts > 0]
+    shares = played / played.sum()  # of these alone: zeros between them would change the order of summation
     return float(-(shares * np.log2(shares)).sum())
 
 
@@ -142,13 +152,6 @@ def mean_overlap(listeners: Positions, tracks: Positions) -> float | None:
     lengths = np.sqrt(np.diff(played.indptr))
     total = np.asarray(played.T @ (1.0 / lengths), np.float64)
     return max(0.0, float(total @ total) - count) / (count * (count - 1))
-
-
-def popularity_percentile(counts: Floats) -> Floats:
-    """The share of tracks played less than each [tracks], ties by half."""
-    ordered = np.sort(counts)
-    below, upto = np.searchsorted(ordered, counts), np.searchsorted(ordered, counts, side="right")
-    return (below + upto) / 2 / len(counts)
 
 
 def divergence_bits(counts: Floats, others: Floats) -> float:

@@ -58,6 +58,16 @@ def test_what_was_popular_before_is_popular() -> None:
     assert last.organic.popularity == pytest.approx(1 / 6)
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 30), st.integers(0, 5), st.booleans()), min_size=1))
+def test_weeks_that_come_later_leave_the_figures_of_a_week_as_they_were(told: list[tuple[int, int, int, bool]]) -> None:
+    listeners, tracks, weeks, recommended = np.array(told, np.int64).T
+    whole = feedback(Plays(listeners, tracks, weeks, recommended.astype(bool))).weeks
+    for count, week in enumerate(whole, 1):
+        by_then = weeks <= week.week
+        told_by_then = Plays(listeners[by_then], tracks[by_then], weeks[by_then], recommended[by_then].astype(bool))
+        assert feedback(told_by_then).weeks == whole[:count]
+
+
 def test_a_loop_shows_as_listeners_grow_alike_and_plays_gather() -> None:
     random = np.random.default_rng(1)
     catalog, listeners, weeks = 2_000, 200, 6
