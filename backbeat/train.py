@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from models.base import Interactions, Model
 from models.evaluation.splits import everything
 from models.learners import Learner
 from models.progress import KeptProgress
-from models.trained import Origin, write_trained
+from models.trained import Origin, write_by_hash, write_trained
 
 
 @dataclass(frozen=True)
@@ -157,11 +156,7 @@ def _kept(
     model: Model, origin: Origin, tracks: Sequence[Any] | None, out: Path | None, trained: Path
 ) -> tuple[Path, str]:
     if out is None:
-        fresh = trained / f"{origin.learner}-{origin.data}"
-        hashed = write_trained(fresh, model, origin, tracks)
-        folder = trained / f"{fresh.name}-{hashed[:12]}"
-        shutil.rmtree(folder, ignore_errors=True)
-        return fresh.rename(folder), hashed
+        return write_by_hash(trained, model, origin, tracks)
     if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "trained.json").is_file()):
         raise BadUsage(
             f"--out {out}: it is there and holds no trained model; wanted a new or empty folder, or such one"
