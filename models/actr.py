@@ -74,7 +74,7 @@ class ActR(ReachingModel):
             return taste.tracks[np.argsort(taste.tracks)], _shared(taste.weights[np.argsort(taste.tracks)])
         each, places = np.unique(taste.recent.tracks, return_inverse=True)
         base = self._base_level(taste.recent, places)
-        spread = self._spreading(taste, each, places)
+        spread = self._spreading(taste, places, len(each))
         scores = self.config.base * _shared(base) + self.config.spreading * _shared(spread)
         return each[scores > 0], scores[scores > 0]
 
@@ -85,12 +85,11 @@ class ActR(ReachingModel):
         powers[places[len(places) - recent.session :]] *= self.config.heard
         return powers
 
-    def _spreading(self, taste: Taste, each: Positions, places: Positions) -> Floats:
+    def _spreading(self, taste: Taste, places: Positions, heard: int) -> Floats:
         """How often each of the tracks heard [heard] came soon after the last tracks, nearer ones counting more."""
-        reached = np.zeros(len(each))
-        session = latest_first(taste, self.config.remembered)
-        for back, track in enumerate(np.searchsorted(each, session).tolist()):
-            earlier = places if not taste.recent.session else places[: len(places) - 1 - back]
+        reached, played = np.zeros(heard), taste.recent.tracks
+        for back, track in enumerate(latest_first(taste, self.config.remembered).tolist()):
+            earlier = played if not taste.recent.session else played[: len(played) - 1 - back]
             met = np.flatnonzero(earlier == track)
             for distance in range(1, self.config.reach + 1):
                 after = met + distance + back

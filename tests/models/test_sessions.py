@@ -170,6 +170,11 @@ class TestActR(ModelContract):
         found = scored(ActR(ActRConfig(base=0.0, reach=2, fading=0.5), 5), taste)
         assert found == pytest.approx({B: 4 * 2 / 3, C: 4 / 3})
 
+    def test_a_current_track_that_was_not_heard_before_brings_nothing_to_mind(self) -> None:
+        order = np.array([D, E, A])
+        taste = Taste(np.array([D, E, A]), np.ones(3), TrackPosition(C), Recent.in_order(order, 0))
+        assert scored(ActR(ActRConfig(base=0.0), 5), taste) == {}
+
     def test_a_track_of_the_session_is_held_back(self) -> None:
         taste = playing(A, B)
         before, after = (scored(ActR(ActRConfig(spreading=0.0, heard=heard), 5), taste) for heard in (1.0, 0.1))
