@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.base import NOBODY, Floats, Interactions, Positions, Ranked, Scores, Sequences, Taste, ranked
+from models.base import Floats, Interactions, Model, Positions, Ranked, Scores, Sequences, Taste, ranked
 from models.scoring import ScoringModel
 
 
@@ -39,12 +39,7 @@ class ReachingModel(ScoringModel):
     def scores(self, taste: Taste, items: Positions) -> Floats:
         return looked_up(*self.reached(taste), items)
 
-    def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
-        lists = np.full((len(tastes), k), NOBODY, np.int64)
-        for row, taste in zip(lists, tastes, strict=True):
-            items = self.recommend(taste, k, taste.tracks if new_only else None).items
-            row[: len(items)] = items
-        return lists
+    recommend_many = Model.recommend_many  # which asks `recommend`: that of scoring models scores the whole catalog
 
 
 def looked_up(positions: Positions, values: Floats, items: Positions) -> Floats:

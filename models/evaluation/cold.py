@@ -13,9 +13,10 @@ from typing import Self
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from models.base import Floats, Interactions, Positions, Taste
+from models.base import Interactions, Positions, Taste
 from models.evaluation.datasets import Dataset, DataWrong
 from models.evaluation.splits import Cases, Split, SplitImpossible
+from models.history import weights_of
 from models.names import name_pieces
 
 FOLDS = 10
@@ -117,8 +118,8 @@ def _hidden(
     train.eliminate_zeros()
     tastes, relevant, activity = [], [], []
     for row in asked:
-        held = np.intersect1d(_row(data.plays, row)[0], cold)
-        tracks, weights = _row(train, row)
+        held = np.intersect1d(weights_of(data.plays, row)[0], cold)
+        tracks, weights = weights_of(train, row)
         if len(held) and len(tracks):
             tastes.append(Taste(tracks, weights))
             relevant.append(held)
@@ -139,11 +140,6 @@ def _hidden(
 
 def _no_order(artists: int) -> csr_array:
     return csr_array(coo_array((artists, artists), dtype=np.float32))
-
-
-def _row(table: csr_array, row: int) -> tuple[Positions, Floats]:
-    part = slice(table.indptr[row], table.indptr[row + 1])
-    return table.indices[part].astype(np.int64), table.data[part].astype(np.float64)
 
 
 def _numbers(path: Path, columns: int) -> Positions:
