@@ -30,9 +30,9 @@ class Chosen(NamedTuple):
 class Asked:
     """One shelf's question: how many, none of `barred`, and in which order among the near-equal.
 
-    With a `temperature`, in standard deviations of the candidates' scores, the list is drawn, by the seed. `before` are
-    the tracks of earlier pages. With `artists` no artist takes more places than `spread` allows, pages taken together.
-    `diversity`, 0 to 1, is what unlikeness counts against the score; it needs `directions`.
+    With a `temperature`, in standard deviations of the candidates' scores, the list is drawn, by the seed and the page.
+    `before` are the tracks of earlier pages. With `artists` no artist takes more places than `spread` allows, pages
+    taken together. `diversity`, 0 to 1, is what unlikeness counts against the score; it needs `directions`.
     """
 
     known: Weighed
@@ -67,13 +67,18 @@ class Asked:
         if self.temperature is not None and len(items):
             order = self._that_may_be_drawn(items, order)
             scale = self.temperature * (float(np.std(scores[order])) or 1.0)
-            drawn = explored(scores[order], self.count, scale, np.random.default_rng(self.seed))
+            drawn = explored(scores[order], self.count, scale, self._chance)
             order = order[drawn.places]
             return Chosen(items[order], scores[order], drawn.propensities)
         if self.artists is not None:
             order = order[spread(_Looked(self.artists, items[order]), self.count, self.artists(self.before))]
         order = order[: self.count]
         return Chosen(items[order], scores[order], None)
+
+    @property
+    def _chance(self) -> np.random.Generator:
+        """Of this page alone: by the lots of the first one, what had bad luck there would have it here again."""
+        return np.random.default_rng(None if self.seed is None else [self.seed, len(self.before)])
 
     def _in_order(self, items: Positions, scores: Floats) -> Positions:
         """Places of the candidates: by score, nudged by the seed where nothing is drawn; the first of them diverse."""

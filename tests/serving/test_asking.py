@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.base import Positions, Taste
-from serving.service.asking import Asked
+from serving.service.asking import Artists, Asked
 from serving.service.listening import Listening, Weighed
 from warehouse.reading import CurrentTaste
 
@@ -23,11 +23,11 @@ def artists(items: Positions) -> list[str | None]:
     return [ARTISTS[item] for item in items.tolist()]
 
 
-def asked(count: int, seed: int, *before: int, temperature: float | None = 0.8) -> Asked:
+def asked(count: int, seed: int, *before: int, temperature: float | None = 0.8, by: Artists | None = artists) -> Asked:
     known = Weighed(
         Listening(CurrentTaste((), (), {})), Taste.unknown(), (), np.empty(0), NOTHING, NOTHING, None, Taste.unknown()
     )
-    return Asked(known, NOTHING, count, seed, temperature, np.array(before, np.int64), artists)
+    return Asked(known, NOTHING, count, seed, temperature, np.array(before, np.int64), by)
 
 
 @pytest.mark.parametrize(("before", "pool"), [((), [7, 3, 4, 5]), ((6, 8), [7, 3, 5])])
@@ -47,6 +47,31 @@ def test_a_list_is_drawn_from_what_the_cap_leaves_by_exactly_the_chances_that_it
         assert drawn[first, second] / DRAWS == pytest.approx(np.prod(chances), abs=0.02)
         if (first, second) in told:
             assert told[first, second] == pytest.approx(chances)
+
+
+def test_what_the_first_page_left_by_bad_luck_opens_the_second_as_often_as_its_chances_tell() -> None:
+    items, scores = np.arange(12), np.linspace(3.0, 0.0, 12)
+    opened, chances = [], []
+    for seed in range(2_000):
+        shown = asked(3, seed, by=None).chosen(items, scores).items
+        if 0 in shown:  # the best of all
+            continue
+        left = np.setdiff1d(items, shown)
+        page = asked(3, seed, *shown.tolist(), by=None).chosen(left, scores[left])
+        worth = np.exp(scores[left] / (0.8 * np.std(scores[left])))
+        first = np.searchsorted(left, page.items[0])
+        assert page.propensities is not None
+        assert page.propensities[0] == pytest.approx(worth[first] / worth.sum())
+        opened.append(first == 0)
+        chances.append(worth[0] / worth.sum())
+    deviation = np.sqrt(sum(chance * (1 - chance) for chance in chances))
+    assert abs(sum(opened) - sum(chances)) < 5 * deviation
+
+
+@pytest.mark.parametrize("before", [(), (6, 8)])
+def test_with_a_seed_each_page_is_drawn_the_same_each_time(before: tuple[int, ...]) -> None:
+    one, again = (asked(3, 7, *before).chosen(ITEMS, SCORES).items.tolist() for _ in range(2))
+    assert one == again
 
 
 def test_where_the_cap_leaves_too_few_the_best_of_the_others_are_drawn_too() -> None:
