@@ -15,7 +15,6 @@ from scipy.sparse import coo_array, csr_array
 from models.base import Floats, Positions
 
 UNRANKED = 999.0  # the rank of a track that a source does not name
-_PLACE_BITS = 20  # of a packed key: more entries than any moment has
 
 
 class Term(NamedTuple):
@@ -101,7 +100,7 @@ class Named:
         falling = np.argsort(-self.scores)
         place = np.empty(len(self.scores), np.int64)  # among all scores, equal ones at the same
         place[falling] = np.cumsum(np.diff(self.scores[falling], prepend=np.inf) != 0)
-        return in_order(self.source_of << _PLACE_BITS | place)
+        return in_order(self.source_of * (len(place) + 1) + place)
 
     def best(self, depths: Positions, barred: Positions) -> tuple[Positions, Positions, Positions]:
         """Of each source at most its depth of items with the largest scores, none of those in `barred`, which ascend.
@@ -174,12 +173,13 @@ def among(items: Positions, barred: Positions) -> npt.NDArray[np.bool_]:
 def in_order(keys: Positions) -> Positions:
     """The places of these numbers in ascending order, equal ones as they come.
 
-    At most 2^20 numbers below 2^43: the place rides in the low bits, as numpy sorts integers ten times as fast as it
-    finds a stable order of them.
+    A million of them may be up to 2^43, twice as many half as large: the place rides in the low bits, as numpy sorts
+    integers ten times as fast as it finds a stable order of them.
     """
-    packed = keys << _PLACE_BITS | np.arange(len(keys))
+    bits = len(keys).bit_length()
+    packed = keys << bits | np.arange(len(keys))
     packed.sort()
-    return packed & ((1 << _PLACE_BITS) - 1)
+    return packed & ((1 << bits) - 1)
 
 
 def starts_of_runs(ordered: npt.NDArray[np.integer]) -> Positions:

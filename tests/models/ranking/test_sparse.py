@@ -59,7 +59,14 @@ def test_sources_that_name_nothing_have_no_best_and_score_nothing() -> None:
     assert Named.summed(0, TRACKS, []).split(3) == []
 
 
-@pytest.mark.parametrize("size", [0, 1, 1_000])
+def test_as_many_as_a_long_session_and_its_removals_name_are_ordered() -> None:
+    size, random = 2**20 + 1, np.random.default_rng(4)
+    scores = random.random(size)
+    found = Named(2, size, np.sort(random.choice(2 * size, size, replace=False)), scores)
+    np.testing.assert_array_equal(found.order, np.lexsort((-scores, found.source_of)))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1_000, 2**20 + 1])
 def test_equal_numbers_stay_in_the_order_in_which_they_come(size: int) -> None:
     keys = np.random.default_rng(3).integers(0, 90, size)
     np.testing.assert_array_equal(in_order(keys), np.argsort(keys, kind="stable"))
