@@ -172,7 +172,8 @@ def off_policy(
     """Estimate how often slots would have been played under another policy, from the log of the one that ran.
 
     Args:
-        policy: Parquet or CSV: impression_id, slot, track_id, and the probability of that track there.
+        policy: Parquet or CSV: impression_id, slot, track_id, and the probability of that track there, given what is
+            above.
         shelf: Only slots of this shelf.
         since: Only slots shown on this day or later.
         clip: The most that a slot may weigh.
@@ -180,7 +181,7 @@ def off_policy(
     """
     chances = policy_of(policy)
     logged, choices = read_lake(Settings.from_environment(), lambda lake: rounds(lake, chances, shelf, since))
-    known = pc.is_valid(logged["propensity"]).to_numpy(zero_copy_only=False)
+    known = pc.and_(logged["propensity"].is_valid(), logged["above"].is_valid()).to_numpy(zero_copy_only=False)
     try:
         found = _estimated(logged, choices, known, clip)
     except ValueError as error:
@@ -196,12 +197,12 @@ def off_policy(
 
 
 def _estimated(logged: pa.Table, choices: pa.Table, known: npt.NDArray[np.bool_], clip: float | None) -> dict[str, Any]:
-    """The estimates and the support, over the slots of `known` propensity [slots]."""
+    """The estimates and the support, over the slots that are `known` to be of some propensity, as all above are [slots]."""
     kept = logged.filter(pa.array(known))
     chosen = choices.filter(pa.array(known[choices["round"].to_numpy()]))
     tracks = _codes(pa.chunked_array([*kept["track_id"].chunks, *chosen["track_id"].chunks], pa.string()))
-    reward, propensity, target = (kept[name].to_numpy() for name in ("reward", "propensity", "target"))
-    log = ope.Rounds(reward, propensity, target, _codes(kept["listener_id"]))
+    reward, propensity, target, above = (kept[name].to_numpy() for name in ("reward", "propensity", "target", "above"))
+    log = ope.Rounds(reward, propensity, target, _codes(kept["listener_id"]), above)
     of = (np.cumsum(known) - 1)[chosen["round"].to_numpy()]
     places = Choices(of, tracks[len(kept) :], _whole(chosen["slot"]), chosen["probability"].to_numpy())
     found = estimates(log, tracks[: len(kept)], _whole(kept["slot"]), places, clip)

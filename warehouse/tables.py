@@ -60,7 +60,9 @@ _SLOT = Column("slot", INT, "place in the answer, from 0")
 _SHELF = Column("shelf", TEXT, "discover, on-repeat, next, popular, weekly-discovery, daily-mix")
 _BROUGHT_BY = Column("source", TEXT, "the model that brought the track")
 _MODEL = Column("model_version", TEXT, "the published artifact")
-_PROPENSITY = Column("propensity", REAL, "the chance that the slot had of showing this track, above 0 to 1", null=True)
+_PROPENSITY = Column(
+    "propensity", REAL, "the chance, above 0 to 1, that the slot had of showing this track given those above", null=True
+)
 _EXPERIMENT = Column("experiment", TEXT, "the experiment under which it was shown", null=True)
 _ARM = Column("arm", TEXT, "the listener's arm in it", null=True)
 _NAMES = (

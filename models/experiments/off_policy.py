@@ -1,10 +1,12 @@
 """What another policy would have earned, from the log of the one that ran: IPS, SNIPS, direct method, doubly robust.
 
 A round is a slot that was shown: its reward, the chance that it had of showing its track (propensity), and the chance
-that the other policy would have given the same track there (target). Slots of one answer are taken as rounds of their
-own, each with its marginal chance: the item-position estimator of Li et al., "Offline Evaluation of Ranking Policies
-with Click Models" (KDD 2018). That supposes that what is made of a slot does not hang on its neighbours; rounds of one
-listener may still depend on each other in any way, so intervals are over listeners (or whatever `units` are).
+that the other policy would have given the same track there (target), both given what is above it in the same answer.
+How much more often the other policy would have shown what is above is then part of the weight: per-decision importance
+sampling (Precup, Sutton and Singh 2000, "Eligibility Traces for Off-Policy Policy Evaluation"), and for the doubly
+robust estimate Jiang and Li 2016, "Doubly Robust Off-policy Value Evaluation for Reinforcement Learning". A round that
+is an answer of its own has nothing above it. Rounds of one listener may depend on each other in any way, so intervals
+are over listeners (or whatever `units` are).
 """
 
 from __future__ import annotations
@@ -23,16 +25,19 @@ from models.evaluation.bootstrap import interval as bootstrapped
 class Rounds:
     """The log [rounds]: rewards, propensities in (0, 1], targets in [0, 1], and whose each round is.
 
-    Raises ValueError for what is out of range: a round of unknown propensity has to be left out before.
+    `above` [rounds] is the product of targets over propensities of all slots above in the same answer; without it each
+    round is an answer of its own. Raises ValueError for what is out of range: a round of unknown propensity has to be left out before.
     """
 
     rewards: Floats
     propensities: Floats
     targets: Floats
     units: Positions
+    above: Floats | None = None
 
     def __post_init__(self) -> None:
-        shapes = {column.shape for column in (self.rewards, self.propensities, self.targets, self.units)}
+        columns = (self.rewards, self.propensities, self.targets, self.units, self.reach)
+        shapes = {column.shape for column in columns}
         if len(shapes) != 1 or self.rewards.ndim != 1 or not len(self.rewards):
             raise ValueError(f"a log with columns of shapes {sorted(shapes)}; wanted one length, 1 round or more")
         if not np.isfinite(self.rewards).all():
@@ -41,11 +46,18 @@ class Rounds:
             sound = (chances > 0 if least == "above 0" else chances >= 0) & (chances <= 1)
             if not sound.all():
                 raise ValueError(f"a {what} of {chances[~sound][0]}; wanted a chance, {least} to 1")
+        if not (np.isfinite(self.reach) & (self.reach >= 0)).all():
+            raise ValueError("slots above a round with a weight that is no number from 0 on; wanted one")
+
+    @property
+    def reach(self) -> Floats:
+        """How much more often the target policy comes to the round, with what is above it [rounds]."""
+        return np.ones_like(self.rewards) if self.above is None else self.above
 
     @property
     def weights(self) -> Floats:
-        """How much more often the target policy shows what was shown [rounds]."""
-        return self.targets / self.propensities
+        """How much more often the target policy shows what was shown, from the first slot on [rounds]."""
+        return self.reach * self.targets / self.propensities
 
 
 @dataclass(frozen=True)
@@ -86,14 +98,12 @@ class Support:
     mean_weight: float
     largest_weight: float
     clipped: float  # share of rounds
-    never_target: float  # share of rounds whose track the target policy would not show
+    never_target: float  # share of rounds that the target policy would never show, with what is above them
 
 
 def clipped_weights(log: Rounds, clip: float | None) -> Floats:
     """Weights at most `clip` [rounds]: less variance, for a value that is too low by what is cut off (rewards >= 0)."""
-    if clip is not None and not clip > 0:
-        raise ValueError(f"weights clipped at {clip}; wanted more than 0")
-    return log.weights if clip is None else np.minimum(log.weights, clip)
+    return _clipped(log.weights, clip)
 
 
 def support(log: Rounds, clip: float | None = None) -> Support:
@@ -106,7 +116,7 @@ def support(log: Rounds, clip: float | None = None) -> Support:
         float(raw.mean()),
         float(raw.max()),
         float((raw > weights).mean()),
-        float((log.targets == 0).mean()),
+        float((raw == 0).mean()),
     )
 
 
@@ -153,7 +163,10 @@ def self_normalised(log: Rounds, clip: float | None = None) -> Estimate:
 
 
 def direct_method(log: Rounds, predicted: Predicted) -> Estimate:
-    """DM (Beygelzimer and Langford 2009): what the model of rewards says, as biased as it is."""
+    """DM (Beygelzimer and Langford 2009): what the model of rewards says, as biased as it is.
+
+    What is above a slot is taken as it was logged.
+    """
     _checked(log, predicted)
     return _estimate(log, predicted.target, np.ones_like(log.rewards))
 
@@ -161,8 +174,15 @@ def direct_method(log: Rounds, predicted: Predicted) -> Estimate:
 def doubly_robust(log: Rounds, predicted: Predicted, clip: float | None = None) -> Estimate:
     """DR (Dudík, Langford and Li 2011): the model's word, put right by what the weighted log says of its errors."""
     _checked(log, predicted)
+    foretold = _clipped(log.reach, clip) * predicted.target
     errors = clipped_weights(log, clip) * (log.rewards - predicted.shown)
-    return _estimate(log, predicted.target + errors, np.ones_like(log.rewards))
+    return _estimate(log, foretold + errors, np.ones_like(log.rewards))
+
+
+def _clipped(weights: Floats, clip: float | None) -> Floats:
+    if clip is not None and not clip > 0:
+        raise ValueError(f"weights clipped at {clip}; wanted more than 0")
+    return weights if clip is None else np.minimum(weights, clip)
 
 
 def _estimate(log: Rounds, gains: Floats, sizes: Floats) -> Estimate:

@@ -60,9 +60,10 @@ def rounds(
 ) -> tuple[pa.Table, pa.Table]:
     """The settled slots that a policy speaks of, and what it would have shown there; `policy` has the columns `POLICY`.
 
-    Slots: `round` from 0, `listener_id`, `track_id`, `slot`, `propensity` (or null), `reward` (1.0 where it was played)
-    and `target`, the policy's chance of the track that was shown. Choices: `round`, `track_id`, `slot`, `probability`.
-    Raises `NoSuchTable`.
+    Slots: `round` from 0, `listener_id`, `track_id`, `slot`, `propensity` (or null), `reward` (1.0 where it was played),
+    `target`, the policy's chance of the track that was shown, and `above`, how much more often it would have shown all
+    that is above the slot: null where the log or the policy does not say. Choices: `round`, `track_id`, `slot`,
+    `probability`. Raises `NoSuchTable`.
     """
     with duckdb.connect() as engine:
         _bind_slots(engine, lake, shelf, since)
@@ -132,23 +133,35 @@ ORDER BY shown_ms, shown.listener_id
 
 _ROUNDS = """
 CREATE TABLE rounds AS
-SELECT row_number() OVER (ORDER BY impression_id, slot) - 1 AS round, slots.*
-FROM slots
-SEMI JOIN policy USING (impression_id, slot)
+WITH spoken_of AS (
+  SELECT slots.*, coalesce(policy.probability, 0.0) AS target
+  FROM slots
+  SEMI JOIN policy AS choices USING (impression_id, slot)
+  LEFT JOIN policy USING (impression_id, slot, track_id)
+), reached AS (
+  SELECT
+    *,
+    CASE WHEN count(propensity) OVER above = slot THEN coalesce(product(target / propensity) OVER above, 1.0) END
+      AS above
+  FROM spoken_of
+  WINDOW above AS (PARTITION BY impression_id ORDER BY slot ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+)
+SELECT row_number() OVER (ORDER BY impression_id, slot) - 1 AS round, *
+FROM reached
 WHERE outcome <> $open
 """
 
 _LOGGED = """
 SELECT
   round,
-  rounds.listener_id,
-  rounds.track_id,
-  rounds.slot,
-  rounds.propensity,
-  (rounds.outcome = $played)::DOUBLE AS reward,
-  coalesce(policy.probability, 0.0) AS target
+  listener_id,
+  track_id,
+  slot,
+  propensity,
+  (outcome = $played)::DOUBLE AS reward,
+  target,
+  above
 FROM rounds
-LEFT JOIN policy USING (impression_id, slot, track_id)
 ORDER BY round
 """
 

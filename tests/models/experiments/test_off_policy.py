@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +21,7 @@ from models.experiments.off_policy import (
     support,
 )
 from models.experiments.reward_model import cross_fitted, fit_rewards
+from models.ranking.rerank import explored
 
 TRACKS, SLOTS = 8, 3
 WORTH = np.linspace(0.05, 0.6, TRACKS)
@@ -60,6 +63,39 @@ def test_ips_and_doubly_robust_are_right_on_average_and_their_intervals_as_often
         error = np.std(values[name]) / np.sqrt(len(values[name]))
         assert abs(np.mean(values[name]) - TRUTH) < 4 * error, name
         assert 0.92 < held[name] / 400 < 0.98, name
+
+
+def chances_in_lists(scores: Floats, lists: np.ndarray) -> Floats:
+    """How likely each slot of lists [lists, slots] is, given those above it, where tracks are drawn by exp(score)."""
+    masses = np.exp(scores)[lists]
+    return masses / (np.exp(scores).sum() - np.cumsum(masses, axis=1) + masses)
+
+
+def test_lists_drawn_without_replacement_tell_what_another_draw_would_earn() -> None:
+    running, other = np.linspace(0.0, 0.8, TRACKS), np.linspace(1.5, 0.0, TRACKS)
+    every = np.array(list(permutations(range(TRACKS), SLOTS)))
+    truth = float(chances_in_lists(other, every).prod(axis=1) @ WORTH[every].mean(axis=1))
+    random = np.random.default_rng(8)
+    drawn = [explored(running, SLOTS, 1.0, random) for _ in range(6_000)]
+    tracks, propensities = np.array([one.places for one in drawn]), np.array([one.propensities for one in drawn])
+    np.testing.assert_allclose(propensities, chances_in_lists(running, tracks))
+    targets = chances_in_lists(other, tracks)
+    weights = np.cumprod(targets / propensities, axis=1)
+    above = np.hstack([np.ones((len(drawn), 1)), weights[:, :-1]])
+    rewards = (random.random(tracks.shape) < WORTH[tracks]).astype(np.float64)
+    units = np.repeat(np.arange(len(drawn)), SLOTS)
+    log = Rounds(rewards.ravel(), propensities.ravel(), targets.ravel(), units, above.ravel())
+
+    left = np.exp(other) * np.stack([~np.isin(range(TRACKS), shown[:at]) for shown in tracks for at in range(SLOTS)])
+    wrong = WORTH[::-1]
+    foretold = Predicted(wrong[tracks].ravel(), left @ wrong / left.sum(axis=1))
+    for estimate in (inverse_propensity(log), self_normalised(log), doubly_robust(log, foretold)):
+        found = estimate.normal()
+        error = (found.high - found.low) / 3.92
+        assert abs(found.mean - truth) < 4 * error
+    alone = inverse_propensity(Rounds(log.rewards, log.propensities, log.targets, log.units)).normal()
+    assert not alone.low < truth < alone.high  # slots weighed each for itself
+    assert support(log).mean_weight == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_good_model_makes_doubly_robust_surer_than_ips() -> None:
@@ -136,6 +172,12 @@ def test_a_log_that_cannot_be_says_why(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         Rounds(np.array(rewards), np.array(propensities), np.array(targets), np.arange(len(rewards)))
+
+
+def test_what_is_above_a_round_weighs_from_nothing_on() -> None:
+    one = np.ones(1)
+    with pytest.raises(ValueError, match="from 0 on"):
+        Rounds(one, one, one, np.zeros(1, np.int64), -one)
 
 
 def test_a_model_of_rewards_learns_what_slots_and_tracks_are_worth() -> None:

@@ -67,26 +67,42 @@ def test_rounds_are_the_settled_slots_that_the_policy_speaks_of(tmp_path: Path) 
     shown = [
         slot("ada", MONDAY, "t1", 0, outcome="played"),
         slot("ada", MONDAY, "t2", 1, propensity=None),
+        slot("ada", MONDAY, "t3", 2),  # below a chance that nobody knows
         slot("bo", MONDAY, "t1", 0, outcome="open"),
+        slot("bo", MONDAY, "t2", 1),
+        slot("bo", MONDAY, "t3", 2),
         slot("cy", MONDAY, "t1", 0),  # of which the policy says nothing
+        slot("cy", MONDAY, "t2", 1),
     ]
     said = [
         (f"ada {MONDAY}", 0, "t1", 0.25),
         (f"ada {MONDAY}", 0, "t9", 0.75),
         (f"ada {MONDAY}", 1, "t9", 1.0),
+        (f"ada {MONDAY}", 2, "t3", 1.0),
         (f"bo {MONDAY}", 0, "t1", 1.0),
+        (f"bo {MONDAY}", 1, "t2", 0.2),
+        (f"bo {MONDAY}", 2, "t3", 0.1),
+        (f"cy {MONDAY}", 1, "t2", 0.1),
     ]
     policy = pa.table(dict(zip(POLICY.names, map(list, zip(*said, strict=True)), strict=True)), schema=POLICY)
     logged, choices = rounds(lake_of(tmp_path, shown, [play("ada", MONDAY)]), policy)
-    columns = ["round", "listener_id", "track_id", "slot", "propensity", "reward", "target"]
+    columns = ["round", "listener_id", "track_id", "slot", "propensity", "reward", "target", "above"]
     assert [tuple(row[column] for column in columns) for row in logged.to_pylist()] == [
-        (0, "ada", "t1", 0, 0.5, 1.0, 0.25),
-        (1, "ada", "t2", 1, None, 0.0, 0.0),
+        (0, "ada", "t1", 0, 0.5, 1.0, 0.25, 1.0),
+        (1, "ada", "t2", 1, None, 0.0, 0.0, 0.5),
+        (2, "ada", "t3", 2, 0.5, 0.0, 1.0, None),
+        (3, "bo", "t2", 1, 0.5, 0.0, 0.2, 2.0),
+        (4, "bo", "t3", 2, 0.5, 0.0, 0.1, 0.8),
+        (5, "cy", "t2", 1, 0.5, 0.0, 0.1, None),
     ]
     assert [tuple(row.values()) for row in choices.to_pylist()] == [
         (0, "t1", 0, 0.25),
         (0, "t9", 0, 0.75),
         (1, "t9", 1, 1.0),
+        (2, "t3", 2, 1.0),
+        (3, "t2", 1, 0.2),
+        (4, "t3", 2, 0.1),
+        (5, "t2", 1, 0.1),
     ]
 
 
