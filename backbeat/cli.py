@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tomllib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter, Token, convert
 
+from backbeat.code_version import project_version
 from backbeat.interrupts import INTERRUPTED
 from backbeat.output import BAD_USAGE, FAILED, BadUsage, CommandFailed, notice
 from backbeat.settings import SettingError
@@ -18,7 +17,6 @@ from warehouse.stores.log import LogUnavailable
 from warehouse.stores.rows import RowsUnavailable
 from warehouse.stores.runs import LedgerUnavailable
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 UNAVAILABLE = (LakeLocked, LogUnavailable, RowsUnavailable, LedgerUnavailable)
 
 # name -> where it is, and what it says of itself first. A command's module is imported when its name is typed, so that
@@ -108,12 +106,6 @@ def _converted(wanted: Any, tokens: Sequence[Token]) -> Any:
             if "." in token.value:
                 raise ValueError(f"found {token.value}; wanted a whole number")
     return convert(wanted, tokens)
-
-
-def project_version() -> str:
-    """The version in pyproject.toml."""
-    with (CHECKOUT / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

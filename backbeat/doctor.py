@@ -15,6 +15,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from backbeat.code_version import CHECKOUT
 from backbeat.output import CommandFailed, Flag, console, emit, table
 from backbeat.settings import SettingError, Settings
 from deploy.local import environment
@@ -27,7 +28,6 @@ from warehouse.stores.lake import Lake
 from warehouse.stores.lake_files import LakeBroken, damaged_files
 from warehouse.tables import RAW_PLAYS, TABLES, Table
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 LOCK = CHECKOUT / "requirements" / "main.txt"
 LEAST_FREE_BYTES = 2 << 30
 PYTHONS = ((3, 11), (3, 14))  # from, and up to but without

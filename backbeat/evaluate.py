@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from threadpoolctl import threadpool_limits
 
+from backbeat.code_version import code_version
 from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, settings_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
 from backbeat.plays_file import read_plays
-from backbeat.recording import Record, code_version, open_records
+from backbeat.recording import Record, open_records
 from backbeat.settings import Settings
 from backbeat.wiring import open_lake
 from models.als import AlsConfig

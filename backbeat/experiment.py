@@ -197,7 +197,7 @@ def off_policy(
 
 
 def _estimated(logged: pa.Table, choices: pa.Table, known: npt.NDArray[np.bool_], clip: float | None) -> dict[str, Any]:
-    """The estimates and the support, over the slots that are `known` to be of some propensity, as all above are [slots]."""
+    """The estimates and the support, over the slots whose chances and those above are `known` [slots]."""
     kept = logged.filter(pa.array(known))
     chosen = choices.filter(pa.array(known[choices["round"].to_numpy()]))
     tracks = _codes(pa.chunked_array([*kept["track_id"].chunks, *chosen["track_id"].chunks], pa.string()))

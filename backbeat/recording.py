@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,15 +63,6 @@ class NoRecords:
 def open_records(settings: Settings) -> Records:
     """Where this process keeps its runs."""
     return NoRecords() if settings.records == "none" else MlflowRecords(settings.home.records)
-
-
-def code_version() -> str:
-    """What git calls the checkout that this is, or the installed version where it is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return version("backbeat")
 
 
 class MlflowRecords:

@@ -14,13 +14,14 @@ from typing import Any, Protocol
 import optuna
 from optuna.trial import TrialState
 
+from backbeat.code_version import code_version
 from backbeat.datasets import Protocol as Way
 from backbeat.datasets import data_version, open_data, recipe_name
 from backbeat.hunt import AS_GIVEN, CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
-from backbeat.recording import Record, code_version, open_records
+from backbeat.recording import Record, open_records
 from backbeat.settings import Settings
 from models.blend import BLEND
 from models.evaluation.blending import NothingToFit

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from threadpoolctl import threadpool_limits
 
+from backbeat.code_version import code_version
 from backbeat.datasets import Protocol, data_version, open_data, recipe_name
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, assignments, chosen, known_learner, recipes_of
 from backbeat.output import BadUsage, CommandFailed, Flag, emit, notice
 from backbeat.plays_file import read_plays
-from backbeat.recording import Record, code_version, open_records
+from backbeat.recording import Record, open_records
 from backbeat.settings import Settings
 from models.base import Interactions, Model
 from models.evaluation.splits import everything

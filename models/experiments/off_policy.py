@@ -26,7 +26,8 @@ class Rounds:
     """The log [rounds]: rewards, propensities in (0, 1], targets in [0, 1], and whose each round is.
 
     `above` [rounds] is the product of targets over propensities of all slots above in the same answer; without it each
-    round is an answer of its own. Raises ValueError for what is out of range: a round of unknown propensity has to be left out before.
+    round is an answer of its own. Raises ValueError for what is out of range: a round of unknown propensity has to be
+    left out before.
     """
 
     rewards: Floats

@@ -8,7 +8,8 @@ from importlib import import_module
 import pytest
 from cyclopts import App
 
-from backbeat.cli import CHECKOUT, COMMANDS, main
+from backbeat.cli import COMMANDS, main
+from backbeat.code_version import CHECKOUT
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import main
-from backbeat.doctor import CHECKOUT, Verdict, database, examine, jars, packages, servers, writable
+from backbeat.code_version import CHECKOUT
+from backbeat.doctor import Verdict, database, examine, jars, packages, servers, writable
 from deploy.local.servers import SERVERS
 from warehouse.stores.sqlite_rows import SqliteRows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backbeat.cli import main
-from backbeat.recording import MlflowRecords, NoRecords, Record, code_version
+from backbeat.recording import MlflowRecords, NoRecords, Record
 from backbeat.records_page import page
 
 RUN = Record(
@@ -71,7 +71,3 @@ def test_the_page_of_no_run_says_so() -> None:
 def test_nothing_is_kept_where_nothing_is_to_be() -> None:
     NoRecords().add([RUN])
     assert NoRecords().all() == []
-
-
-def test_the_code_has_a_version() -> None:
-    assert code_version()

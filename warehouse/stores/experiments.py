@@ -60,7 +60,7 @@ def rounds(
 ) -> tuple[pa.Table, pa.Table]:
     """The settled slots that a policy speaks of, and what it would have shown there; `policy` has the columns `POLICY`.
 
-    Slots: `round` from 0, `listener_id`, `track_id`, `slot`, `propensity` (or null), `reward` (1.0 where it was played),
+    Slots: `round` from 0, `listener_id`, `track_id`, `slot`, `propensity` (or null), `reward`, 1.0 where it was played,
     `target`, the policy's chance of the track that was shown, and `above`, how much more often it would have shown all
     that is above the slot: null where the log or the policy does not say. Choices: `round`, `track_id`, `slot`,
     `probability`. Raises `NoSuchTable`.
