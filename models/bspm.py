@@ -17,6 +17,7 @@ from scipy.sparse import csr_array
 
 from models.base import Interactions, Scores
 from models.graph_filter import GraphFilter, GraphFilterConfig, spectrum
+from models.products import product
 from models.search_space import ranged
 
 ORDER = 4
@@ -51,7 +52,7 @@ class Bspm(GraphFilter):
         for _ in range(self.config.steps if span else 0):
             term = scores
             for order in range(1, ORDER + 1):
-                term = self.by_track @ (self.graph @ term)
+                term = product(self.by_track, product(self.graph, term))
                 term *= -span / order
                 scores = scores + term
         return scores

@@ -34,7 +34,8 @@ from models.files import (
     write_json,
 )
 from models.linear import LinearConfig, heard, powered, scaled, strengths_of
-from models.scoring import ScoringModel
+from models.products import product
+from models.scoring import CELLS_AT_ONCE, ScoringModel
 from models.search_space import ranged
 
 PARTS = frozenset({"graph_data", "graph_indices", "graph_indptr", "vectors", "sums"})
@@ -77,14 +78,17 @@ class GraphFilter(ScoringModel):
 
     def score_many(self, tastes: Sequence[Taste]) -> Scores:
         told = heard(tastes, self.tracks, self.config.power)
+        scores = np.empty((len(tastes), self.tracks), np.float32)
+        at_once = max(1, CELLS_AT_ONCE // max(self.graph.shape))  # a taste is spread over all listeners, too
         with threadpool_limits(1, "blas"):
-            return np.ascontiguousarray(self.filtered(told).T)
+            for start in range(0, len(tastes), at_once):
+                part = slice(start, start + at_once)
+                scores[part] = self.filtered(told[part]).T
+        return scores
 
     def filtered(self, told: csr_array) -> Scores:
         """The scores [tracks, tastes] of strengths [tastes, tracks]."""
-        if not told.shape[0]:
-            return np.empty((self.tracks, 0), np.float32)
-        blurred = self.by_track @ (self.graph @ told.T).toarray()
+        blurred = product(self.by_track, (self.graph @ told.T).toarray())
         blurred += self._ideal(told)
         return blurred
 

@@ -11,7 +11,7 @@ from models.base import NOBODY, Citations, Floats, Model, Positions, Ranked, Sco
 
 CANDIDATES = 64  # plays of a long taste, the heaviest and the latest, whose removal is recomputed
 NOISE = 1e-6  # a drop below this share of the largest score is rounding in float32, and is not cited
-_CELLS_AT_ONCE = 1 << 24
+CELLS_AT_ONCE = 1 << 24
 
 
 class ScoringModel(Model):
@@ -56,7 +56,7 @@ class ScoringModel(Model):
 
     def recommend_many(self, tastes: Sequence[Taste], k: int, *, new_only: bool = False) -> Positions:
         lists = np.full((len(tastes), k), NOBODY, np.int64)
-        at_once = max(1, _CELLS_AT_ONCE // max(self.tracks, 1))
+        at_once = max(1, CELLS_AT_ONCE // max(self.tracks, 1))
         for start in range(0, len(tastes), at_once):
             part = tastes[start : start + at_once]
             scores = self.score_many(part)

@@ -132,6 +132,16 @@ class TestGraphFilter(HeardAndMissing):
         scores = model.filtered(csr_array(x.astype(np.float32))).T
         np.testing.assert_allclose(scores, x @ (blur + 0.4 * ideal), atol=2e-4)
 
+    def test_so_many_listeners_that_a_batch_is_parted_change_nothing(self) -> None:
+        everybody = np.arange(60_000)
+        weights = csr_array((np.ones(120_000), (np.tile(everybody, 2), np.append(everybody % 7, everybody % 3))))
+        nothing = csr_array(np.zeros((7, 7), np.float32))
+        model = fit_graph_filter(Interactions(weights, nothing, np.ones(7)), GraphFilterConfig(factors=2))
+        tastes = [Taste(np.array([place % 7]), np.ones(1)) for place in range(600)]
+        scores = model.score_many(tastes)
+        np.testing.assert_allclose(scores, scores[np.arange(600) % 7], atol=1e-6)
+        np.testing.assert_allclose(scores[599], model.score_many(tastes[599:])[0], atol=1e-6)
+
 
 class TestBspm(HeardAndMissing):
     def fit(self, interactions: Interactions) -> Bspm:
