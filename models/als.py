@@ -53,8 +53,9 @@ NOISE = 1e-9  # a drop below this share of what plays give to a score is roundin
 class AlsConfig:
     """What the loss is and how long to descend it: `frequency_exponent` is its nu, `unobserved_weight` its w.
 
-    `conjugate_steps` of 0 solves each row exactly, as the engine of its nu does; else each half-step takes that many
-    steps of conjugate gradients, 3 being as good as an exact one in practice and much cheaper with many factors.
+    `conjugate_steps` of 0 leaves it to the engine of its nu: `implicit` takes three steps of conjugate gradients where
+    that is 0, and elsewhere each row is solved exactly. Else each half-step takes that many steps of conjugate
+    gradients, 3 being as good as an exact one in practice and much cheaper with many factors.
     """
 
     factors: int = ranged(64, 16, 256, log=True)

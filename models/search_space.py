@@ -3,7 +3,7 @@
 @dataclass(frozen=True)
 class AlsConfig:
     factors: int = ranged(64, 16, 256, log=True)
-    frequency_exponent: int = one_of(1, 0, 1)
+    frequency_exponent: float = ranged(1.0, 0.0, 1.0)
     seed: int = 7  # not searched
 """
 

@@ -19,7 +19,8 @@ PROTOCOLS = {
     "lastfm-s3rec": "Last.fm as S3-Rec has it. The last item of each sequence is held out; all items that are not in "
     "the rest are ranked.",
     "nowplaying": "#nowplaying sessions, split by time. Each prefix of each test session asks for the next track.",
-    "30music-next": "30Music. The last session of each listener with at least three: each step asks for the next.",
+    "30music-next": "30Music. The last session of each listener with at least three: each step asks for the next. "
+    "What other listeners played later is known to all models alike.",
     "30music-new": "30Music, split at 2014-12-21 00:00 UTC. Warm listeners are asked for tracks that are new to them.",
     "30music-all": "30Music, split at the same moment. Warm listeners are asked for all that they play.",
     "30music-cold": "30Music, split at the same moment. Listeners of whom nothing is known: all models answer alike.",
@@ -31,10 +32,12 @@ Written by `python -m bench.quality.page` from `bench/results/quality.json`, whi
 our peers' models learn from the same training data, answer the same cases, and are measured by the same code. Settings
 were chosen on validation splits of the training data alone, in half an hour at most a model and data set, peers alike
 (`models/recipes`, `bench/quality/peers.json`); Gowalla's is drawn to be
-[as popular as its test](decisions/0009-gowallas-validation.md), and its peers' settings are from the one before. Where
-seeds matter there are five; rows that tell of none were measured once. *Won* stands only where the paired 95% bootstrap
-interval over listeners, of ours less the best peer, is above zero. Published figures are quoted, not measured: how
-their authors chose settings we cannot say.
+[as popular as its test](decisions/0009-gowallas-validation.md), and its peers' settings are from the one before. The
+tests of 30Music after a day had been seen twice before [the stack](decisions/0011-stacked-learners.md) was measured
+there, and the second look [took a validation back](decisions/0010-months-of-validation.md). Where seeds matter there
+are five; rows that tell of none were measured once. *Won* stands only where the paired 95% bootstrap interval over
+listeners, of ours less the best peer, is above zero. Published figures are quoted, not measured: how their authors
+chose settings we cannot say.
 """
 WHOSE = {True: "ours", False: "peer", "published": "published"}
 

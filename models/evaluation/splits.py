@@ -1,7 +1,9 @@
 """What a model may know, and what it is asked: the last session out, and a global split by time.
 
 Positions below `known` are tracks of the training data; tracks that only the test holds come after them, so that they
-count as relevant and are never recommended. Nothing from after the boundary reaches the training side.
+count as relevant and are never recommended. Of the split by time nothing from after its boundary reaches the training
+side. With the last session of each listener out, nothing of the listener's own from then on does; what others played
+later does, as in the published protocols of next tracks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The settings that were found best for each data set: a JSON file a data set, an object of settings a learner.
 
-They were chosen on validation splits alone. A folder of the user's own may hold files of the same names; what these say
-of a learner comes before what is packaged.
+They were chosen on validation splits; that those of 30Music after a day are of one month and not of three was decided
+when both had been measured on the test (docs/decisions/0010-months-of-validation.md). A folder of the user's own may
+hold files of the same names; what these say of a learner comes before what is packaged.
 """
 
 from __future__ import annotations
