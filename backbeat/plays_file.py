@@ -22,9 +22,9 @@ from warehouse.rules.quantity import SECOND_MS
 from warehouse.rules.sessions import opens_session
 
 THIRTY_MUSIC = ("session_id", "user_id", "song_id", "ts")
-PLAIN = ("listener", "track", "started_ms")
+PLAIN, SESSION = ("listener", "track", "started_ms"), "session"
 OURS = {"listener_id": "listener", "track_id": "track"}  # as imports name them
-_PLAIN_TOLD = f"{', '.join(PLAIN)} (or {', '.join(OURS)}) and perhaps session"
+_PLAIN_TOLD = f"{', '.join(PLAIN)} (or {', '.join(OURS)}) and perhaps {SESSION}"
 WANTED = f"the columns {_PLAIN_TOLD}, or 30Music's {', '.join(THIRTY_MUSIC)}"
 LATEST_MS = 253_402_300_800_000  # the year 10000
 EARLIEST_S, LATEST_S = MIN_STARTED_MS // SECOND_MS, 4_102_444_800  # the years 2000 and 2100
@@ -44,9 +44,11 @@ class PlaysFile:
 def read_plays(path: Path) -> PlaysFile:
     """The plays of a file; where it tells no sessions, silence makes them.
 
-    Raises `CommandFailed` where it is missing, is neither Parquet nor CSV, or has other columns, nulls or NaN.
+    Raises `CommandFailed` where it is missing, is neither Parquet nor CSV, or has other columns, one twice, nulls or
+    NaN.
     """
     table = _table(path)
+    _refuse_twice(table.column_names, path)
     try:
         return _plays_of(table.rename_columns([OURS.get(name, name) for name in table.column_names]), path)
     except pa.ArrowException as error:
@@ -60,7 +62,7 @@ def _plays_of(table: pa.Table, path: Path) -> PlaysFile:
         started_ms = pc.multiply(table["ts"], SECOND_MS)
     elif names >= set(PLAIN):
         listeners, tracks, started_ms = (table[name] for name in PLAIN)
-        sessions = table["session"] if "session" in names else None
+        sessions = table[SESSION] if SESSION in names else None
     else:
         raise CommandFailed(f"reading {path}: found the columns {', '.join(table.column_names)}; wanted {WANTED}")
     _refuse_unknown([listeners, tracks, started_ms, *([] if sessions is None else [sessions])], path)
@@ -88,6 +90,15 @@ def _table(path: Path) -> pa.Table:
         return table
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise CommandFailed(f"reading {path}: {error}; wanted Parquet, CSV or TSV with {WANTED}") from error
+
+
+def _refuse_twice(names: list[str], path: Path) -> None:
+    """A column is there once, under one of its names; of a column that says nothing of plays there may be many."""
+    for wanted in (*PLAIN, SESSION, *THIRTY_MUSIC):
+        found = [name for name in names if OURS.get(name, name) == wanted]
+        if len(found) > 1:
+            told = " and ".join(dict.fromkeys(map(repr, found)))
+            raise CommandFailed(f"reading {path}: found {len(found)} columns {told}; wanted one")
 
 
 def _refuse_unknown(columns: list[pa.ChunkedArray], path: Path) -> None:

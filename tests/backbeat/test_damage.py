@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from backbeat.cli import main
+from backbeat.plays_file import read_plays
 from models.artifact import FORMAT
 from models.registry import POINTER, Registry
 from tests.jobs.tables import MONDAY, day_of, raw_play, rows_of
@@ -386,3 +387,27 @@ def test_colours_of_an_engines_message_are_left_out(backbeat: Backbeat) -> None:
 
 def test_an_engines_message_keeps_its_text_alone() -> None:
     assert plain("a \x1b[31mred\x1b[0m word\x1b") == "a red word"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ("listener,track,started_ms,listener_id", "found 2 columns 'listener' and 'listener_id'; wanted one"),
+        ("listener,track,started_ms,track", "found 2 columns 'track'; wanted one"),
+        ("user_id,song_id,session_id,ts,ts", "found 2 columns 'ts'; wanted one"),
+    ],
+)
+@pytest.mark.parametrize("command", [["evaluate"], ["train", "popularity"]])
+def test_a_column_of_plays_that_is_there_twice_is_named(
+    backbeat: Backbeat, command: list[str], columns: str, told: str, tmp_path: Path
+) -> None:
+    plays = tmp_path / "twice.csv"
+    plays.write_text(f"{columns}\n" + ",".join("1" * len(columns.split(","))) + "\n")
+    code, out, err = backbeat(*command, "--data", str(plays))
+    assert (code, out) == (1, "")
+    assert f"backbeat: reading {plays}: {told}\n" == err
+
+
+def test_of_columns_that_say_nothing_of_plays_there_may_be_many(tmp_path: Path) -> None:
+    (tmp_path / "notes.csv").write_text("listener,note,track,note,started_ms\nada,a,t,b,1700000000000\n")
+    assert read_plays(tmp_path / "notes.csv").plays.tracks.tolist() == ["t"]
