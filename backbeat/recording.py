@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from backbeat.databases import kept_in
 from backbeat.settings import Settings
 
 Curve = Sequence[tuple[int, float]]
@@ -42,7 +43,7 @@ class Record:
 
 
 class Records(Protocol):
-    """Where runs are kept."""
+    """Where runs are kept. Each raises `CommandFailed` where that cannot be used."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Keep them, as ended now."""
@@ -72,6 +73,19 @@ class MlflowRecords:
         self._folder = folder
 
     def add(self, records: Iterable[Record]) -> None:
+        with kept_in(self._file, "the run is not recorded: writing"):
+            self._add(records)
+
+    def all(self) -> list[Record]:
+        with kept_in(self._file, "reading the recorded runs in"):
+            found = self._client.search_runs([self._experiment], max_results=RUNS_AT_MOST, order_by=["end_time DESC"])
+            return [self._record(run) for run in found]
+
+    @property
+    def _file(self) -> Path:
+        return self._folder / "runs.db"
+
+    def _add(self, records: Iterable[Record]) -> None:
         from mlflow.entities import Param
 
         for record in records:
@@ -90,18 +104,14 @@ class MlflowRecords:
                 self._client.log_batch(run.info.run_id, metrics=points[start : start + POINTS_AT_ONCE])
             self._client.set_terminated(run.info.run_id, end_time=ended_ms)
 
-    def all(self) -> list[Record]:
-        found = self._client.search_runs([self._experiment], max_results=RUNS_AT_MOST, order_by=["end_time DESC"])
-        return [self._record(run) for run in found]
-
     @cached_property
     def _client(self) -> Any:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # it logs the traceback of what it then raises
         self._folder.mkdir(parents=True, exist_ok=True)
-        return MlflowClient(tracking_uri=f"sqlite:///{self._folder / 'runs.db'}")
+        return MlflowClient(tracking_uri=f"sqlite:///{self._file}")
 
     @cached_property
     def _experiment(self) -> str:

@@ -15,6 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from backbeat.code_version import code_version
+from backbeat.databases import kept_in
 from backbeat.datasets import Protocol as Way
 from backbeat.datasets import data_version, open_data, recipe_name
 from backbeat.hunt import AS_GIVEN, CUT_OFF, SECONDS, BlendSought, Hunt, OutOfTime, SettingsSought, Sought
@@ -32,6 +33,7 @@ from models.search_space import space
 
 REFUSED = (ValueError, ArithmeticError, MemoryError, NothingToFit)  # end the trial, not the search
 SHOWN = 5
+TRIALS = "searches.db"
 REFUSAL = "refusal"  # attribute of a trial: why it came to nothing
 
 
@@ -85,26 +87,27 @@ def search(
         base = as_parameters(chosen(found, recipes.get(model, {}), f"{model} on {dataset.name}", seed))
         sought = SettingsSought(found, where, base, _validation(dataset))
     hashed = data_version(data)
-    study = _study(config, sought, dataset, hashed, seed)
-    began = time.monotonic()
-    hunt = Hunt(sought, dataset)
-    with ends_at_once(lambda: "backbeat: interrupted; the same command goes on from here"):
-        run_trials(study, hunt, minutes * 60, trials)
-    document = _answer(study, hunt, minutes)
-    if save:
-        document["saved"] = str(save_recipe(config.home.recipes, recipe, model, document["settings"]))
-    emit(document) if json else _show(study, document)
-    record = Record(
-        "search",
-        model,
-        dataset.name,
-        hashed,
-        code_version(),
-        time.monotonic() - began,
-        document["settings"],
-        {f"validation {dataset.metric}": document["value"]},
-        _curves(study),
-    )
+    with kept_in(config.home.root / TRIALS, "searching with the trials in"):
+        study = _study(config, sought, dataset, hashed, seed)
+        began = time.monotonic()
+        hunt = Hunt(sought, dataset)
+        with ends_at_once(lambda: "backbeat: interrupted; the same command goes on from here"):
+            run_trials(study, hunt, minutes * 60, trials)
+        document = _answer(study, hunt, minutes)
+        if save:
+            document["saved"] = str(save_recipe(config.home.recipes, recipe, model, document["settings"]))
+        emit(document) if json else _show(study, document)
+        record = Record(
+            "search",
+            model,
+            dataset.name,
+            hashed,
+            code_version(),
+            time.monotonic() - began,
+            document["settings"],
+            {f"validation {dataset.metric}": document["value"]},
+            _curves(study),
+        )
     open_records(config).add([record])
 
 
@@ -140,7 +143,7 @@ def _study(config: Settings, sought: Sought, dataset: Dataset, hashed: str, seed
     config.home.root.mkdir(parents=True, exist_ok=True)
     key = hashlib.sha256(jsons.dumps(fixed).encode()).hexdigest()[:12]
     study = optuna.create_study(
-        storage=f"sqlite:///{config.home.root / 'searches.db'}",
+        storage=f"sqlite:///{config.home.root / TRIALS}",
         study_name=f"{sought.name} on {dataset.name}, {key}",
         direction="maximize",
         load_if_exists=True,

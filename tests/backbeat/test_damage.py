@@ -19,6 +19,7 @@ from backbeat.cli import main
 from backbeat.plays_file import read_plays
 from models.artifact import FORMAT
 from models.registry import POINTER, Registry
+from tests.backbeat.benchmark import benchmark
 from tests.jobs.tables import MONDAY, day_of, raw_play, rows_of
 from tests.serving.house import TRACKS, artifact, card
 from warehouse.stores.home import Home
@@ -411,3 +412,70 @@ def test_a_column_of_plays_that_is_there_twice_is_named(
 def test_of_columns_that_say_nothing_of_plays_there_may_be_many(tmp_path: Path) -> None:
     (tmp_path / "notes.csv").write_text("listener,note,track,note,started_ms\nada,a,t,b,1700000000000\n")
     assert read_plays(tmp_path / "notes.csv").plays.tracks.tolist() == ["t"]
+
+
+NO_DATABASE: dict[str, Callable[[Path], object]] = {
+    "a line of text": lambda path: path.write_text("junk\n"),
+    "a page of text": lambda path: path.write_bytes(b"no database" * 500),
+    "a folder": lambda path: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("damage", NO_DATABASE)
+def test_searches_that_are_no_database_are_named_with_what_mends_them(
+    backbeat: Backbeat, home: Home, damage: str, tmp_path: Path
+) -> None:
+    NO_DATABASE[damage](home.root / "searches.db")
+    data = benchmark(tmp_path / "gowalla")
+    code, out, err = backbeat("search", "als", "--data", str(data), "--minutes", "1", "--trials", "1")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"backbeat: searching with the trials in {home.root / 'searches.db'}: " in err
+    assert "move it away, and a new one is begun" in err
+
+
+@pytest.fixture
+def runs(home: Home, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the recorded runs, in a folder that is there."""
+    monkeypatch.delenv("BACKBEAT_RECORDS", raising=False)
+    home.records.mkdir()
+    return home.records / "runs.db"
+
+
+@pytest.mark.parametrize("damage", NO_DATABASE)
+@pytest.mark.parametrize("command", [["records", "list"], ["records", "page"]])
+def test_recorded_runs_that_are_no_database_are_named(
+    backbeat: Backbeat, runs: Path, command: list[str], damage: str
+) -> None:
+    NO_DATABASE[damage](runs)
+    code, out, err = backbeat(*command)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"backbeat: reading the recorded runs in {runs}: " in err
+    assert "move it away, and a new one is begun" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (["train", "popularity"], "sha256"),
+        (["evaluate", "--models", "popularity"], "models"),
+        (["search", "als", "--minutes", "1", "--trials", "1"], "settings"),
+    ],
+)
+def test_a_run_that_cannot_be_recorded_is_answered_first(
+    backbeat: Backbeat, runs: Path, command: list[str], answer: str, tmp_path: Path
+) -> None:
+    runs.write_text("junk\n")
+    code, out, err = backbeat(*command, "--data", str(benchmark(tmp_path / "gowalla")), "--json")
+    assert code == 1
+    assert json.loads(out)[answer]
+    assert f"backbeat: the run is not recorded: writing {runs}: file is not a database; " in err
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow uses what its dependencies are about to drop
+def test_recorded_runs_whose_pages_are_overwritten_are_named(backbeat: Backbeat, runs: Path) -> None:
+    assert backbeat("records", "list", "--json")[1] == '{"runs":[]}\n'
+    whole = runs.read_bytes()
+    runs.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    code, out, err = backbeat("records", "list")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"reading the recorded runs in {runs}: database disk image is malformed; " in err
