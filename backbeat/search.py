@@ -32,6 +32,8 @@ from models.recipes import save_recipe
 from models.search_space import space
 
 REFUSED = (ValueError, ArithmeticError, MemoryError, NothingToFit)  # end the trial, not the search
+SEEDS = 1 << 32  # as many as NumPy's generators take
+LONGEST_MINUTES = 366 * 24 * 60
 SHOWN = 5
 TRIALS = "searches.db"
 REFUSAL = "refusal"  # attribute of a trial: why it came to nothing
@@ -74,8 +76,11 @@ def search(
         raise BadUsage(f"a search for {model}, whose config declares no range; `models.search_space` says how")
     if members is not None and model != BLEND:
         raise BadUsage(f"--members {members} in a search for {model}; only a {BLEND} has members")
-    if not minutes > 0 or (trials is not None and trials < 1):
-        raise BadUsage(f"--minutes {minutes} with --trials {trials}; wanted more than 0 of each")
+    if not 0 < minutes <= LONGEST_MINUTES or (trials is not None and trials < 1):
+        wanted = f"wanted more than 0 of each, and {LONGEST_MINUTES:,} minutes at most"
+        raise BadUsage(f"--minutes {minutes:g} with --trials {trials}; {wanted}")
+    if not 0 <= seed < SEEDS:
+        raise BadUsage(f"--seed is {seed}; wanted a whole number from 0 to {SEEDS - 1}")
     config = Settings.from_environment()
     dataset = open_data(data, split, split_day)
     recipe = recipe_name(dataset.name)
@@ -148,7 +153,7 @@ def _study(config: Settings, sought: Sought, dataset: Dataset, hashed: str, seed
         direction="maximize",
         load_if_exists=True,
     )
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))  # going on repeats no draw
+    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % SEEDS)  # going on repeats no draw
     given = [trial.user_attrs.get(AS_GIVEN) for trial in study.trials]
     for proposed, attributes in sought.first:
         if AS_GIVEN not in attributes or attributes[AS_GIVEN] not in given:  # such trials differ in nothing proposed

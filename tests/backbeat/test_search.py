@@ -75,6 +75,12 @@ def test_the_same_command_goes_on_and_adds_nothing_when_it_is_done(
     assert len(study(home).trials) == 3
 
 
+def test_a_search_of_the_highest_seed_goes_on_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for trials in (1, 2):
+        found = searched(capsys, data, "--minutes", "1", "--trials", str(trials), "--seed", "4294967295")
+        assert found["trials"] == trials
+
+
 def test_what_a_kill_cut_off_is_tried_again(data: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     searched(capsys, data, "--minutes", "1", "--trials", "1")
     cut = study(home).ask({"factors": optuna.distributions.IntDistribution(16, 256, log=True)})
@@ -135,7 +141,15 @@ def test_refused_trials_end_with_the_minutes_too() -> None:
     [
         (["popularity", "--minutes", "1"], "declares no range"),
         (["als", "--minutes", "0"], "wanted more than 0"),
+        (
+            ["als", "--minutes", "inf"],
+            "--minutes inf with --trials None; wanted more than 0 of each, and 527,040 minutes",
+        ),
+        (["als", "--minutes", "nan"], "wanted more than 0"),
+        (["als", "--minutes", "1e300"], "527,040 minutes at most"),
         (["als", "--minutes", "1", "--trials", "0"], "wanted more than 0"),
+        (["als", "--minutes", "1", "--seed", "-1"], "--seed is -1; wanted a whole number from 0 to 4294967295"),
+        (["als", "--minutes", "1", "--seed", "4294967296"], "--seed is 4294967296; wanted a whole number from 0 to"),
     ],
 )
 def test_a_search_for_nothing_is_bad_usage(
