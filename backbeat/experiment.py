@@ -22,13 +22,23 @@ from models.base import Positions
 from models.experiments import feedback as loop
 from models.experiments import off_policy as ope
 from models.experiments.assignment import Experiment, assigned, assigned_all
-from models.experiments.study import Choices, Comparison, arm_numbers, checked_sizes, compared, estimates
+from models.experiments.study import (
+    FEWEST_PLANNED,
+    Choices,
+    Comparison,
+    arm_numbers,
+    checked_sizes,
+    compared,
+    estimates,
+)
 from models.history import day_of
 from warehouse.rules.quantity import DAY_MS
 from warehouse.stores.experiments import around_exposure, exposures, provenance, rounds
 
 app = App(name="experiment", help="Experiments: who is in which arm, and what that says.")
 SEED = 11  # of bootstraps
+LONGEST_DAYS = 366
+MOST_PLANNED = 10**9
 
 
 @app.command
@@ -114,8 +124,10 @@ def compare(
         adjust: Take out what the same days before tell (CUPED).
         json: One JSON document on one line.
     """
-    if days < 1:
-        raise BadUsage(f"--days {days}; wanted 1 or more")
+    if not 1 <= days <= LONGEST_DAYS:
+        raise BadUsage(f"--days is {days}; wanted 1 to {LONGEST_DAYS}")
+    if not FEWEST_PLANNED <= planned <= MOST_PLANNED:
+        raise BadUsage(f"--planned is {planned}; wanted {FEWEST_PLANNED} to {MOST_PLANNED:,} listeners of all arms")
     asked = _experiment(experiment)
     logged = None if by_hash else asked.name
     seen = read_lake(

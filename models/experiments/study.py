@@ -23,6 +23,8 @@ from models.experiments.ratio import RatioCheck, sequential
 from models.experiments.reward_model import cross_fitted
 from models.experiments.sequential import ALPHA, ConfidenceSequence, Moments, confidence_sequence
 
+FEWEST_PLANNED = 2  # of two arms one each
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -77,9 +79,11 @@ def compared(
     """Every treatment beside the first arm, over listeners in the order in which their time was over.
 
     `days` is when that was; `before` is the same metric before the exposure, or None to do without CUPED. `planned` is
-    of all arms together. Each of several treatments has its part of alpha (Bonferroni). Raises ValueError where nobody
-    takes part.
+    of all arms together, `FEWEST_PLANNED` at least. Each of several treatments has its part of alpha (Bonferroni).
+    Raises ValueError where nobody takes part, or too few are planned.
     """
+    if planned < FEWEST_PLANNED:
+        raise ValueError(f"{planned} listeners planned; wanted {FEWEST_PLANNED} at least, of all arms together")
     chosen = arms >= 0
     if not chosen.any():
         raise ValueError(f"no listener of {experiment.name!r} has come to the end of the time asked for; wanted some")

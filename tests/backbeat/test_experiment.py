@@ -135,10 +135,31 @@ def test_a_planted_effect_is_found_and_cuped_narrows_its_interval(capsys: pytest
     assert arm["high"] - arm["low"] < raw["high"] - raw["low"]
 
 
-def test_no_day_at_all_is_bad_usage() -> None:
+@pytest.mark.parametrize(
+    ("planned", "days", "told"),
+    [
+        ("10", "0", "--days is 0; wanted 1 to 366"),
+        ("10", "367", "--days is 367; wanted 1 to 366"),
+        ("10", "9223372036854775807", "wanted 1 to 366"),
+        ("1", "7", "--planned is 1; wanted 2 to 1,000,000,000 listeners"),
+        ("-5", "7", "--planned is -5; wanted 2 to"),
+        ("99999999999999999999", "7", "--planned is 99999999999999999999; wanted 2 to"),
+    ],
+)
+def test_days_and_listeners_that_no_experiment_has_are_bad_usage(
+    planned: str, days: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["experiment", "compare", "--planned", "10", "--days", "0"])
+        main(["experiment", "compare", "--planned", planned, "--days", days])
     assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_the_widest_bounds_are_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    for planned in ("2", "1000000000"):
+        [arm] = answer(capsys, "compare", "--planned", planned)["arms"]
+        assert arm["low"] < arm["high"]
+    assert "come to the end of the time" in failure(capsys, "compare", "--planned", "2", "--days", "366")
 
 
 def test_before_enough_listeners_intervals_are_open(capsys: pytest.CaptureFixture[str]) -> None:

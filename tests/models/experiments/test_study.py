@@ -46,3 +46,8 @@ def test_the_better_arm_is_found_and_the_same_one_is_not() -> None:
     assert np.ptp([plain.compared[1].sequence.low[-1], plain.compared[1].sequence.high[-1]]) > np.ptp(
         [better.sequence.low[-1], better.sequence.high[-1]]
     )
+
+
+def test_fewer_listeners_than_two_arms_need_cannot_be_planned() -> None:
+    with pytest.raises(ValueError, match="1 listeners planned; wanted 2 at least"):
+        compared(THREE, np.array([0, 1, 2]), np.array([1, 1, 1]), np.ones(3), None, planned=1)
