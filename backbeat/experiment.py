@@ -194,6 +194,8 @@ def off_policy(
     chances = policy_of(policy)
     logged, choices = read_lake(Settings.from_environment(), lambda lake: rounds(lake, chances, shelf, since))
     known = pc.and_(logged["propensity"].is_valid(), logged["above"].is_valid()).to_numpy(zero_copy_only=False)
+    if apart := _apart(len(chances), logged, known):
+        raise CommandFailed(f"estimating {policy}: {apart}")
     try:
         found = _estimated(logged, choices, known, clip)
     except ValueError as error:
@@ -206,6 +208,20 @@ def off_policy(
     rows = [[name, *told.values()] for name, told in found["estimates"].items()]
     console().print(table(title, ["estimator", "played", "low", "high", "bootstrap low", "bootstrap high"], rows))
     console().print(table("how far the log carries", ["", ""], list(found["support"].items())))
+
+
+def _apart(rows: int, logged: pa.Table, known: npt.NDArray[np.bool_]) -> str | None:
+    """Why a policy of so many rows says nothing of the log, and what is wanted; None where it says something."""
+    if not len(logged):
+        of = "settled slots of features.outcomes, of that --shelf and --since where they are given"
+        return f"none of its {rows:,} rows names a settled slot of the log by impression_id and slot; wanted {of}"
+    if not known.any():
+        of = "a slot whose propensity is logged, and those of all above it"
+        return f"none of the {len(logged):,} slots that it names has a known propensity; wanted {of}"
+    if not pc.any(pc.greater(logged["target"], 0)).as_py():
+        of = "tracks by the track_id of features.outcomes, not by an id of a source (core.tracks has both)"
+        return f"in none of the {len(logged):,} slots that it names would it show the track that was shown; wanted {of}"
+    return None
 
 
 def _estimated(logged: pa.Table, choices: pa.Table, known: npt.NDArray[np.bool_], clip: float | None) -> dict[str, Any]:

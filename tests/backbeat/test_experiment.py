@@ -18,6 +18,7 @@ from tests.warehouse.shown import lake_of, play, slot
 
 EXPERIMENT = Experiment("louder", (Arm("control", 5_000), Arm("louder", 5_000)))
 LISTENERS = [f"listener-{number}" for number in range(1_200)]
+FIRST = f"listener-0 {MONDAY + 8 * DAY + HOUR}"  # what the first of them was shown
 TRACKS, WORTH = 4, np.array([0.1, 0.2, 0.4, 0.7])
 
 
@@ -185,6 +186,16 @@ def test_another_policy_is_worth_what_its_tracks_are(tmp_path: Path, capsys: pyt
     assert "doubly robust" in capsys.readouterr().out
 
 
+def test_a_policy_of_slots_whose_chances_nobody_logged_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake_of(tmp_path / "lake", [slot("ada", MONDAY, "t", 0, propensity=None)], [play("ada", MONDAY)])
+    monkeypatch.setenv("BACKBEAT_HOME", str(tmp_path))
+    (tmp_path / "policy.csv").write_text(f"impression_id,slot,track_id,probability\nada {MONDAY},0,t,1\n")
+    told = failure(capsys, "off-policy", str(tmp_path / "policy.csv"))
+    assert "none of the 1 slots that it names has a known propensity; wanted a slot whose propensity is logged" in told
+
+
 def test_the_feedback_report_tells_each_week(capsys: pytest.CaptureFixture[str]) -> None:
     weeks = answer(capsys, "feedback")["weeks"]
     assert weeks[0]["week"] == "2024-12-30"
@@ -219,7 +230,14 @@ def test_an_experiment_that_is_none_says_why(
         ("impression_id,slot,track_id,probability\ni,0,t,1.5\n", "a probability from 0 to 1"),
         ("impression_id,slot,track_id,probability\ni,0,t,.5\ni,0,t,.5\n", "each track once a slot"),
         ("impression_id,slot,track_id,probability\ni,,t,.5\n", "found nulls"),
-        ("impression_id,slot,track_id,probability\ni,0,t,.5\n", "1 round or more"),
+        (
+            "impression_id,slot,track_id,probability\ni,0,t,.5\ni,0,u,.5\n",
+            "none of its 2 rows names a settled slot of the log by impression_id and slot; wanted settled slots of",
+        ),
+        (
+            f"impression_id,slot,track_id,probability\n{FIRST},0,spotify:track:1,1\n{FIRST},1,spotify:track:2,1\n",
+            "in none of the 2 slots that it names would it show the track that was shown; wanted tracks by the",
+        ),
     ],
 )
 def test_a_policy_that_cannot_be_estimated_says_why(
