@@ -12,7 +12,7 @@ import numpy as np
 from backbeat.output import BadUsage, CommandFailed
 from backbeat.plays_file import PlaysFile, read_plays
 from models.evaluation.cold import cold_artists
-from models.evaluation.datasets import Dataset, DataWrong, open_dataset
+from models.evaluation.datasets import Dataset, DataWrong, open_dataset, wanted_folder
 from models.evaluation.splits import SplitImpossible, default_split_day
 from models.evaluation.timed import after_moment, next_track
 from models.files import hashes, sha256
@@ -31,6 +31,8 @@ def open_data(path: Path, protocol: Protocol | None = None, split_day: date | No
     HetRec's folder has two: its own, and cold, which asks for artists that nobody has played. Raises `CommandFailed`
     for what cannot be read or divided, `BadUsage` for a protocol where there is one already.
     """
+    if not path.exists():
+        raise CommandFailed(f"reading {path}: nothing is there; wanted {wanted_folder()}, or a file of plays")
     if path.is_file() and protocol == "cold":
         raise BadUsage(f"--split cold with {path}, a file of plays; it wants tags too: the folder of HetRec's Last.fm")
     if path.is_file():

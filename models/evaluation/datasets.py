@@ -58,10 +58,18 @@ def open_dataset(path: Path) -> Dataset:
         if (path / marker).is_file():
             try:
                 return opened(path)
+            except FileNotFoundError as error:
+                lacks = Path(str(error.filename)).name
+                raise DataWrong(f"reading {path}: found {marker} without {lacks}; wanted both") from error
             except (ValueError, OverflowError, OSError, EOFError, IndexError) as error:
                 raise DataWrong(f"reading {path / marker}: {error}") from error
     found = ", ".join(sorted(one.name for one in path.iterdir())[:8]) if path.is_dir() else "no folder"
-    raise DataWrong(f"reading {path}: found {found or 'an empty folder'}; wanted a folder with {', '.join(_KNOWN)}")
+    raise DataWrong(f"reading {path}: found {found or 'an empty folder'}; wanted {wanted_folder()}")
+
+
+def wanted_folder() -> str:
+    """What a data set's folder is known by, in words."""
+    return f"a folder with {', '.join(_KNOWN)}"
 
 
 # ---- gowalla: a list of items a user, a part of it held out

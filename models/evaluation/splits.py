@@ -166,7 +166,8 @@ def default_split_day(days: Positions, plays: Positions) -> date:
     """
     each, places = np.unique(days[plays > 0], return_inverse=True)
     if len(each) < 2:
-        raise SplitImpossible(f"plays on {len(each)} days; wanted two at least to split in time")
+        found = "one day" if len(each) else "no day"
+        raise SplitImpossible(f"plays on {found}; wanted two at least to split in time")
     newest = np.bincount(places, plays[plays > 0])[::-1].cumsum()
     tenth = int(np.searchsorted(newest, round(TEST_SHARE * newest[-1]))) + 1
     return day_of(each[-min(max(FEWEST_TEST_DAYS, tenth), len(each) // 2)])

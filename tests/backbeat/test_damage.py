@@ -479,3 +479,29 @@ def test_recorded_runs_whose_pages_are_overwritten_are_named(backbeat: Backbeat,
     code, out, err = backbeat("records", "list")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert f"reading the recorded runs in {runs}: database disk image is malformed; " in err
+
+
+@pytest.mark.parametrize(
+    "command", [["evaluate"], ["evaluate", "--split", "next"], ["train", "als"], ["search", "als", "--minutes", "1"]]
+)
+def test_data_that_is_not_there_is_told_as_that(backbeat: Backbeat, command: list[str], tmp_path: Path) -> None:
+    code, out, err = backbeat(*command, "--data", str(tmp_path / "nope.csv"))
+    assert (code, out) == (1, "")
+    assert f"reading {tmp_path / 'nope.csv'}: nothing is there; wanted a folder with train.txt, " in err
+
+
+def test_the_file_that_a_benchmark_lacks_is_named(backbeat: Backbeat, tmp_path: Path) -> None:
+    data = benchmark(tmp_path / "gowalla")
+    (data / "test.txt").unlink()
+    assert backbeat("evaluate", "--data", str(data)) == (
+        1,
+        "",
+        f"backbeat: reading {data}: found train.txt without test.txt; wanted both, or a file of plays\n",
+    )
+
+
+def test_plays_of_one_day_cannot_be_split_in_time(backbeat: Backbeat, tmp_path: Path) -> None:
+    (tmp_path / "day.csv").write_text("listener,track,started_ms\nada,t,1700000000000\n")
+    code, out, err = backbeat("evaluate", "--data", str(tmp_path / "day.csv"), "--split", "time")
+    assert (code, out) == (1, "")
+    assert "plays on one day; wanted two at least to split in time" in err

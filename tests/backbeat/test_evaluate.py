@@ -194,7 +194,7 @@ def test_a_lake_without_tables_says_which_command_makes_them(capsys: pytest.Capt
     assert "backbeat run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--split", "last-session"], ["--data", "x", "--split-day", "2014-01-01"]])
+@pytest.mark.parametrize("arguments", [["--split", "last-session"], ["--data", ".", "--split-day", "2014-01-01"]])
 def test_a_split_that_is_not_offered_is_bad_usage(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", *arguments])
