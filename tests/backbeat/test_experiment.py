@@ -213,6 +213,15 @@ def test_the_feedback_report_tells_each_week(capsys: pytest.CaptureFixture[str])
         (None, "docs/experiments.md says how to describe one"),
         ("{", "wanted {"),
         ('{"name": "x", "arms": [{"name": "a", "share_bp": 5000}]}', "two arms or more"),
+        (
+            '{"name": "x", "arms": [{"name": "a", "share_bp": 5000}, {"name": "b", "share_bp": 5000}], "trafic_bp": 1}',
+            "found an experiment with trafic_bp; it has name, arms, traffic_bp, holdout_bp, salt",
+        ),
+        (
+            '{"name": "x", "arms": [{"name": "a", "share_bp": 5000}, {"name": "b", "share_bp": 5000, "share": 1}]}',
+            "found an arm with share; it has name, share_bp",
+        ),
+        ("[]", "Expected `object`, got `array`; wanted {"),
     ],
 )
 def test_an_experiment_that_is_none_says_why(
