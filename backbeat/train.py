@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,6 +72,8 @@ def train(
     material = material_of(data, split, split_day)
     recipe = recipes_of(recipe_name(material.name), config.home.recipes).get(model, {})
     settings = chosen(found, {**recipe, **given}, f"{model} on {material.name}", seed)
+    if out is not None:
+        _refuse_in_the_way(out)  # before the fit, which may take hours
     origin = Origin(model, settings, material.name, data_version(data), material.part)
     began = time.monotonic()
     progress = progress_of(origin, config.home.trained)
@@ -153,13 +156,22 @@ def _interrupted(progress: KeptProgress) -> str:
     return f"backbeat: interrupted; {goes_on if progress.kept else 'no step was kept yet'}"
 
 
+def _refuse_in_the_way(out: Path) -> None:
+    """Raises `BadUsage` where that folder cannot be made, or holds anything but a model, which would be replaced."""
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "trained.json").is_file()):
+        raise BadUsage(
+            f"--out {out}: it is there and holds no trained model; wanted a new or empty folder, or such one"
+        )
+    nearest = next(parent for parent in out.absolute().parents if parent.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        found = "cannot be written to" if nearest.is_dir() else "is no folder"
+        raise BadUsage(f"--out {out}: {nearest} {found}; wanted a folder that can be made")
+
+
 def _kept(
     model: Model, origin: Origin, tracks: Sequence[Any] | None, out: Path | None, trained: Path
 ) -> tuple[Path, str]:
     if out is None:
         return write_by_hash(trained, model, origin, tracks)
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "trained.json").is_file()):
-        raise BadUsage(
-            f"--out {out}: it is there and holds no trained model; wanted a new or empty folder, or such one"
-        )
+    _refuse_in_the_way(out)
     return out, write_trained(out, model, origin, tracks)

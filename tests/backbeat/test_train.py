@@ -155,6 +155,19 @@ def test_a_folder_that_holds_something_else_is_not_replaced(
     assert trained(capsys, "popularity", "--data", str(data), "--out", str(tmp_path / "new"))
 
 
+def test_where_no_folder_can_be_made_nothing_is_fitted(
+    data: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    wrong = ["als", "--data", str(data), "--set", "factors=1000000"]  # a fit would end in 1
+    for out in (tmp_path / "file" / "mine", tmp_path / "file" / "a" / "b"):
+        code, said = failed(capsys, *wrong, "--out", str(out))
+        assert (code, f"--out {out}: {tmp_path / 'file'} is no folder; wanted" in said) == (2, True)
+    code, said = failed(capsys, *wrong, "--out", str(tmp_path / "file"))
+    assert (code, "holds no trained model" in said) == (2, True)
+    assert not (home / "trained").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "wanted"),
     [
