@@ -94,7 +94,7 @@ def search(
     hashed = data_version(data)
     with kept_in(config.home.root / TRIALS, "searching with the trials in"):
         study = _study(config, sought, dataset, hashed, seed)
-        began = time.monotonic()
+        began, before = time.monotonic(), _ended(study)
         hunt = Hunt(sought, dataset)
         with ends_at_once(lambda: "backbeat: interrupted; the same command goes on from here"):
             run_trials(study, hunt, minutes * 60, trials)
@@ -113,7 +113,9 @@ def search(
             {f"validation {dataset.metric}": document["value"]},
             _curves(study),
         )
-    open_records(config).add([record])
+        tried = _ended(study) > before
+    if tried:
+        open_records(config).add([record])
 
 
 def _validation(dataset: Dataset) -> Split:
@@ -211,6 +213,11 @@ def _scored(trial: optuna.Trial, hunt: Scoring, seconds: float) -> float:
 
 def _done(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+
+
+def _ended(study: optuna.Study) -> int:
+    """How many trials have come to an end, a value or none."""
+    return sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
 
 
 def _spent(study: optuna.Study) -> float:

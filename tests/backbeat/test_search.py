@@ -75,6 +75,18 @@ def test_the_same_command_goes_on_and_adds_nothing_when_it_is_done(
     assert len(study(home).trials) == 3
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow uses what its dependencies are about to drop
+def test_a_call_that_tries_nothing_is_not_recorded(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("BACKBEAT_RECORDS")
+    for trials in ("1", "1", "2"):
+        searched(capsys, data, "--minutes", "1", "--trials", trials)
+    main(["records", "list", "--json"])
+    curves = [run["curves"]["best so far"] for run in json.loads(capsys.readouterr().out)["runs"]]
+    assert [len(curve) for curve in curves] == [2, 1]
+
+
 def test_a_search_of_the_highest_seed_goes_on_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for trials in (1, 2):
         found = searched(capsys, data, "--minutes", "1", "--trials", str(trials), "--seed", "4294967295")
