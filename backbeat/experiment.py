@@ -22,6 +22,7 @@ from models.base import Positions
 from models.experiments import feedback as loop
 from models.experiments import off_policy as ope
 from models.experiments.assignment import Experiment, assigned, assigned_all
+from models.experiments.sequential import BURN_IN
 from models.experiments.study import (
     FEWEST_PLANNED,
     Choices,
@@ -140,6 +141,10 @@ def compare(
     except ValueError as error:
         raise CommandFailed(f"comparing {asked.name}: {error}") from error
     told = _compared(found)
+    for arm in found.compared:
+        if (fewest := min(arm.listeners)) < BURN_IN:
+            enough = f"{asked.arms[0].name} and {arm.arm} have {BURN_IN} listeners each whose time is over"
+            notice(f"there is an interval once {enough}; the smaller of the two has {fewest}")
     if json:
         emit({"experiment": asked.name, "metric": metric, "days": days, "variance_kept": found.kept, "arms": told})
         return

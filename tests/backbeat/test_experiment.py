@@ -163,9 +163,18 @@ def test_the_widest_bounds_are_answered(capsys: pytest.CaptureFixture[str]) -> N
     assert "come to the end of the time" in failure(capsys, "compare", "--planned", "2", "--days", "366")
 
 
-def test_before_enough_listeners_intervals_are_open(capsys: pytest.CaptureFixture[str]) -> None:
-    [arm] = answer(capsys, "compare", "--planned", "1200", "--since", "2025-02-04")["arms"]
+def test_before_enough_listeners_intervals_are_open_and_it_is_said_when_they_close(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["experiment", "compare", "--planned", "1200", "--since", "2025-02-04", "--json"])
+    told = capsys.readouterr()
+    [arm] = json.loads(told.out)["arms"]
     assert (arm["low"], arm["high"], arm["p_value"], arm["decided"]) == (None, None, 1.0, None)
+    fewest = min(arm["listeners"], arm["control_listeners"])
+    said = "there is an interval once control and louder have 100 listeners each whose time is over"
+    assert f"{said}; the smaller of the two has {fewest}" in told.err.replace("\n", " ")
+    main(["experiment", "compare", "--planned", "1200"])
+    assert not capsys.readouterr().err
 
 
 def test_another_policy_is_worth_what_its_tracks_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
