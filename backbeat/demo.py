@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,7 +38,7 @@ def demo(
         listener: Whose plays they are, where the file does not say.
         serve: End in serving the API, or end at once.
     """
-    home = home_for(plays, os.environ)
+    home, usual = home_for(plays, os.environ), home_for(None, os.environ)
     os.environ[HOME.variable] = str(home)  # the commands below, and the API after them, are to use this one
     settings = Settings.from_environment()
     console().print(f"All state is in {home}. To look at it with other commands: export {HOME.variable}={home}")
@@ -47,6 +48,14 @@ def demo(
     recommend(shown_listener(open_lake(settings)), n=ITEMS)
     if serve:
         become_the_api()
+    else:
+        console().print(next_step(home, usual, settings.port), markup=False, soft_wrap=True)
+
+
+def next_step(home: Path, usual: Path, port: int) -> str:
+    """How to go on to the API, which has to be told of a home that is not the usual one."""
+    told = "" if home == usual else f"{HOME.variable}={shlex.quote(str(home))} "
+    return f"To serve the API on port {port}: {told}make serve"
 
 
 def home_for(plays: Path | None, environment: Mapping[str, str]) -> Path:

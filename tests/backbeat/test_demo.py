@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from backbeat.demo import home_for, shown_listener, world_files
+from backbeat.demo import home_for, next_step, shown_listener, world_files
 from backbeat.output import CommandFailed
 from jobs.world import WorldConfig
 from warehouse.stores.lake import Lake
@@ -55,3 +55,11 @@ def test_nobody_to_show_is_said(tmp_path: Path) -> None:
     lake.append(FEATURES_MATRIX, FEATURES_MATRIX.schema.empty_table())
     with pytest.raises(CommandFailed, match=r"found nobody in features\.matrix"):
         shown_listener(lake)
+
+
+def test_what_ends_without_serving_says_how_to_serve() -> None:
+    usual, other = Path("/somewhere/.backbeat"), Path("/somewhere/.backbeat-my history")
+    assert next_step(usual, usual, 8000) == "To serve the API on port 8000: make serve"
+    assert next_step(other, usual, 9000) == (
+        "To serve the API on port 9000: BACKBEAT_HOME='/somewhere/.backbeat-my history' make serve"
+    )
