@@ -33,7 +33,9 @@ class Meters:
             "backbeat_log_events", "Events told to the log", ("topic", "outcome"), registry=self.registry
         )
         self.impressions_lost = Counter(
-            "backbeat_impressions_lost", "Impressions that found no place in the queue", registry=self.registry
+            "backbeat_impressions_lost",
+            "Impressions that found no place in the queue, or that the log refused",
+            registry=self.registry,
         )
         self.reloads = Counter("backbeat_model_reloads", "Models swapped in", registry=self.registry)
         self.model_broken = Gauge(
