@@ -17,6 +17,7 @@ from warehouse.events import MAX_ID_CHARACTERS, Id
 MAX_LIMIT = 200
 MAX_EXCLUDED = 500
 MAX_CURSOR = 16_384
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.001, 10  # below, chances are all but 0 or 1, and teach nothing
 
 Body = TypeVar("Body")
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="how many at most")]
@@ -24,7 +25,11 @@ Cursor = Annotated[str | None, QueryParameter(max_length=MAX_CURSOR, description
 Seed = Annotated[int | None, QueryParameter(ge=0, lt=2**53, description="varies the order, the same way each time")]
 Explore = Annotated[
     float | None,
-    QueryParameter(gt=0, le=10, description="draws the list, the more freely the higher; propensities are logged"),
+    QueryParameter(
+        ge=MIN_TEMPERATURE,
+        le=MAX_TEMPERATURE,
+        description=f"draws the list, the more freely the higher, from {MIN_TEMPERATURE}; propensities are logged",
+    ),
 ]
 Diversity = Annotated[
     float,

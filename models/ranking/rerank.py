@@ -16,6 +16,7 @@ from models.base import Floats, Positions, Scores
 from models.ranking.sparse import among
 
 AT_FIRST, ONE_MORE_EVERY = 2, 25  # tracks of an artist: two of 25, three of 50; one album would fill a list otherwise
+_FARTHEST = 1e12  # temperatures below the best score: a double is still fine enough there to hold the lots
 Artists = Sequence[Hashable | None]
 
 
@@ -119,11 +120,13 @@ def explored(scores: Floats, k: int, temperature: float, random: np.random.Gener
 
     A slot's propensity is exact, given the slots above it: exp(s / T) over the sum of the same of all items not yet
     shown. Their product is the chance of the whole list; that of the first slot is also its marginal. Drawn with Gumbel
-    noise (Yellott 1977), which sorts to the same law. Raises ValueError for a temperature that is not above 0.
+    noise (Yellott 1977), which sorts to the same law. What is farther than `_FARTHEST` below the best counts as just so
+    far: a chance is above 0 and at most 1 for any scores. Raises ValueError for a temperature that is not above 0.
     """
     if not temperature > 0:
         raise ValueError(f"exploring at a temperature of {temperature}; wanted above 0")
-    logits = scores / temperature
+    behind = (scores.max(initial=-np.inf) - scores) / temperature  # from the best, so that large scores drown no lots
+    logits = -np.minimum(behind, _FARTHEST)
     places = np.argsort(-(logits + random.gumbel(size=len(scores))), kind="stable")
     ordered = logits[places]
     beneath = np.logaddexp.accumulate(ordered[::-1])[::-1]  # of the slot's own item and all that come after it

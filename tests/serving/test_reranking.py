@@ -131,8 +131,26 @@ def test_a_list_that_is_drawn_may_be_diverse_too(either_house: House) -> None:
         assert all(0 < chance < 1 for chance in shown.propensities)
 
 
+@pytest.mark.parametrize("explore", [0.001, 10])
+@pytest.mark.parametrize("shelf", ["discover", "on-repeat", "next", "popular", "weekly-discovery"])
+def test_the_coldest_and_the_hottest_list_log_chances_that_the_log_takes(
+    either_house: House, shelf: str, explore: float
+) -> None:
+    heard(either_house)
+    for who in ("ada", "nobody"):
+        for limit in (1, 5, 40):
+            either_house.recommend(who, shelf, limit=limit, explore=explore)
+    either_house.api.services.impressions.flush()
+    assert len(either_house.impressions()) == 6
+    for shown in either_house.impressions():
+        assert shown.propensities is not None
+        assert all(0 < chance <= 1 for chance in shown.propensities)
+
+
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("diversity", v) for v in ("-0.1", "1.1", "nan", "inf", "much")] + [("explore", "nan")]
+    ("name", "wrong"),
+    [("diversity", v) for v in ("-0.1", "1.1", "nan", "inf", "much")]
+    + [("explore", v) for v in ("nan", "5e-324", "1e-308", "0.0009", "10.1")],
 )
 def test_what_is_no_share_is_a_bad_request_that_names_the_parameter(house: House, name: str, wrong: str) -> None:
     answer = house.client.get("/v1/listeners/ada/recommendations", params={name: wrong})

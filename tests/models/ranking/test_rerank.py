@@ -95,6 +95,27 @@ def test_propensities_are_the_chances_of_the_slots_and_their_product_that_of_the
         assert float(np.prod(told[0].propensities)) == pytest.approx(chance)
 
 
+SCORE = st.floats(-1e300, 1e300) | st.sampled_from([0.0, 0.1, 5e-324, 1e300])
+
+
+@given(st.lists(SCORE, max_size=12), st.integers(0, 15), st.floats(1e-3, 10), st.integers(0, 99))
+def test_a_chance_is_above_0_and_at_most_1_however_far_apart_scores_are(
+    scores: list[float], k: int, temperature: float, seed: int
+) -> None:
+    drawn = explored(np.array(scores), k, temperature, np.random.default_rng(seed))
+    assert len(set(drawn.places.tolist())) == len(drawn.places) == len(drawn.propensities) == min(k, len(scores))
+    assert ((drawn.propensities > 0) & (drawn.propensities <= 1)).all()
+
+
+@pytest.mark.parametrize(("score", "temperature"), [(0.1, 1e-20), (1e18, 1.0)])
+def test_equal_scores_are_drawn_evenly_however_large_they_are_beside_the_temperature(
+    score: float, temperature: float
+) -> None:
+    random = np.random.default_rng(6)
+    first = [explored(np.full(4, score), 1, temperature, random).places[0] for _ in range(4_000)]
+    assert np.bincount(first, minlength=4) / 4_000 == pytest.approx(0.25, abs=0.04)
+
+
 def test_exploring_needs_a_temperature() -> None:
     with pytest.raises(ValueError, match="above 0"):
         explored(np.ones(2), 1, 0.0, np.random.default_rng(1))
