@@ -34,6 +34,7 @@ _MONTHS = [
     "November",
     "December",
 ]  # strftime would speak the machine's language
+_NONE_ALONE = "No play of yours alone brought it."
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,22 @@ class Storyteller:
     _becauses: dict[int, str] = field(default_factory=dict)
 
     def reason(self, source: str, track_id: str, score: float, cites: Sequence[int]) -> str:
-        """Why this track, by the model that brought it, the score that it gave, and the places that it cites."""
+        """Why this track, by the model that brought it, the score that it gave, and the places that it cites.
+
+        Where it cites none, it says so.
+        """
         if source == Popularity.name:
             fits = "it ranks here by what you play" if cites else "no play of yours brought it"
             return f"Among what is played most here lately; {fits}."
-        if source == Repeat.name:
-            return self._repeated(track_id)
         if source == AlsModel.name:
             return self._alike(cites, score)
+        told = self._told(source, track_id)
+        return told if cites else f"{told} {_NONE_ALONE}"
+
+    def _told(self, source: str, track_id: str) -> str:
+        """How plays of this listener brought it, by a source other than popularity and ALS."""
+        if source == Repeat.name:
+            return self._repeated(track_id)
         if source == Transitions.name:
             return f"Often played after {self._current()}, which you played last."
         if source == SOURCES[SESSIONS]:

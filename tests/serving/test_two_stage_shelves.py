@@ -80,6 +80,16 @@ def test_what_an_item_cites_does_not_depend_on_how_many_are_asked_for(ranked_hou
         assert some == {name: told[-1][name] for name in some}
 
 
+@pytest.mark.parametrize("shelf", ["discover", "next"])
+def test_a_reason_says_so_where_no_single_play_is_cited(ranked_house: House, shelf: str) -> None:
+    ranked_house.listen("ada", track(3, 5))
+    items = ranked_house.recommend("ada", shelf, limit=39)["items"]
+    none = ("no play of yours", "no single play of yours", "none of your plays")
+    for item in items:
+        assert bool(item["cites"]) != any(words in item["reason"].lower() for words in none)
+    assert {"sessions", "near", "als", "popularity"} <= {item["source"] for item in items if not item["cites"]}
+
+
 def test_one_listener_alone_is_not_told_of_others(ranked_house: House) -> None:
     ranked_house.listen("ada", track(2, 0), track(2, 1))
     for shelf in ("discover", "next"):
