@@ -62,6 +62,26 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.items)
 
+    def joined(self, others: Candidates) -> Candidates:
+        """These and the others, which are none of these."""
+        items, sources = np.append(self.items, others.items), np.append(self.sources, others.sources)
+        order = np.argsort(items)
+        return Candidates(items[order], sources[order])
+
+
+def enough_candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positions, count: int) -> Candidates:
+    """As `candidates`; while they are fewer than `count` the sources go on, each with the best of what is left.
+
+    So they find what pages of a cursor find one after the other, and a track keeps the source that it has there.
+    """
+    found = candidates(corpus, evidence, depth, barred)
+    while len(found) < count:
+        more = candidates(corpus, evidence, depth, np.union1d(barred, found.items))
+        if not len(more):
+            break
+        found = found.joined(more)
+    return found
+
 
 def candidates(corpus: Corpus, evidence: Evidence, depth: Depth, barred: Positions) -> Candidates:
     """What all sources propose together, none of `barred`, which ascend."""

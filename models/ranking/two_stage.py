@@ -30,7 +30,7 @@ from models.base import (
     ranked,
 )
 from models.files import read_json, write_json
-from models.ranking.candidates import SOURCES, Candidates, Depth, candidates
+from models.ranking.candidates import SOURCES, Candidates, Depth, candidates, enough_candidates
 from models.ranking.citing import Removed, Scored, cite, own_of_session, says_nothing
 from models.ranking.corpus import Corpus
 from models.ranking.evidence import Evidence
@@ -122,9 +122,9 @@ class TwoStage(Model):
         found, rows = self._candidates(taste, exclude)
         return ranked(found.items, self.scores_of(rows), k)
 
-    def propose(self, evidence: Evidence, k: int, barred: Positions) -> Proposed:
-        """The best `k` candidates, none of `barred`, which ascend."""
-        found = candidates(self.corpus, evidence, self.config.depth, barred)
+    def propose(self, evidence: Evidence, k: int, barred: Positions, enough: int = 0) -> Proposed:
+        """The best `k` candidates, none of `barred`, which ascend; `enough` are found where there are so many."""
+        found = enough_candidates(self.corpus, evidence, self.config.depth, barred, enough)
         scored = self.scored(evidence, found.items)
         order = np.argsort(-scored.scores, kind="stable")[:k]  # ties by position, by which candidates ascend
         best = scored[order]

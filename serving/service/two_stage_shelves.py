@@ -34,7 +34,7 @@ def _picks(model: TwoStage, asked: Asked, barred: Positions) -> Picks:
     evidence, before_current = model.read(asked.taste, asked.known.before_current)
     if not evidence.speaks and among(evidence.heard, barred).all():
         return NOTHING
-    best = model.propose(evidence, asked.pool, barred)
+    best = model.propose(evidence, asked.pool, barred, asked.count)
     items, scores, chances = asked.chosen(best.items, best.scores)
     place_of = {item: place for place, item in enumerate(best.items.tolist())}
     places = [place_of[item] for item in items.tolist()]

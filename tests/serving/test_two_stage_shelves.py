@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.ranking.candidates import SOURCES
+from models.ranking.candidates import SOURCES, Depth
 from models.ranking.training import fit_two_stage
 from models.ranking.two_stage import TwoStage
 from tests.models.ranking.listening import CONFIG, listening
@@ -121,6 +121,28 @@ def test_a_list_that_explores_is_drawn_and_logs_how_likely_each_slot_was(ranked_
         assert shown.propensities is not None
         assert len(shown.propensities) == len(shown.track_ids)
         assert all(0 < chance < 1 for chance in shown.propensities)
+
+
+@pytest.mark.parametrize(("shelf", "left"), [("discover", 36), ("next", 39)])
+def test_a_long_list_has_all_that_its_pages_have_though_sources_propose_few_at_a_time(
+    tmp_path: Path, model: TwoStage, shelf: str, left: int
+) -> None:
+    shallow = replace(model, config=replace(model.config, depth=Depth(*[2] * len(SOURCES))))
+    with House(tmp_path) as house:
+        house.publish(replace(artifact(), two_stage=shallow))
+        house.listen("ada", *(track(2, place) for place in range(4)))
+        whole = house.recommend("ada", shelf, limit=40)
+        page = house.recommend("ada", shelf, limit=5)
+        paged = page["items"]
+        while page["next_cursor"]:
+            page = house.recommend("ada", shelf, limit=5, cursor=page["next_cursor"])
+            paged += page["items"]
+    assert len(whole["items"]) == len(paged) == left
+    assert len({item["track_id"] for item in paged}) == left
+    scores = {item["track_id"]: item["score"] for item in paged}
+    assert {item["track_id"]: item["score"] for item in whole["items"]} == scores
+    assert all(item["reason"] for item in whole["items"])
+    assert whole["next_cursor"] is None
 
 
 def test_a_stranger_gets_what_many_play(ranked_house: House) -> None:

@@ -12,7 +12,7 @@ import pytest
 from models.base import Interactions, ModelBroken, Sequences, Taste
 from models.history import History
 from models.learners import learner
-from models.ranking.candidates import SOURCES
+from models.ranking.candidates import SOURCES, Depth
 from models.ranking.counting import Plays
 from models.ranking.features import NAMES, features, features_less
 from models.ranking.forest import Forest
@@ -93,6 +93,24 @@ def test_every_candidate_names_the_source_that_proposed_it(model: TwoStage, hist
     assert len(unheard.sources)
     assert "repeat" not in unheard.sources
     assert not set(unheard.items.tolist()) & set(taste.tracks.tolist())
+
+
+def test_sources_go_on_where_more_are_wanted_and_what_they_found_first_keeps_its_source(
+    model: TwoStage, history: Interactions
+) -> None:
+    few = replace(model, config=replace(CONFIG, depth=Depth(*[1] * len(SOURCES))))
+    (evidence,) = few.read(taste_of(history, 6))
+    barred = np.array([3, 17])
+    first = few.propose(evidence, TRACKS, barred)
+    assert 0 < len(first.items) < 12
+    for enough in (len(first.items), len(first.items) + 1, TRACKS - 2, 2 * TRACKS):
+        found = few.propose(evidence, TRACKS, barred, enough)
+        assert min(enough, TRACKS - 2) <= len(found.items) == len(set(found.items.tolist()))
+        assert not set(barred.tolist()) & set(found.items.tolist())
+        assert (np.diff(found.scores) <= 0).all()
+        sources = dict(zip(found.items.tolist(), found.sources, strict=True))
+        assert [sources[item] for item in first.items.tolist()] == list(first.sources)
+    assert few.propose(evidence, TRACKS, barred, len(first.items)).items.tolist() == first.items.tolist()
 
 
 @pytest.mark.parametrize("listener", [0, 7, 19])
