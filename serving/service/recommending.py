@@ -10,7 +10,7 @@ import numpy as np
 
 from models.base import Positions
 from models.experiments.assignment import Experiment, assigned
-from models.ranking.mixes import mix_name
+from models.ranking.mixes import WEEKLY, mix_name
 from serving.answers import Item, MixAnswer, MixesAnswer, Recommendations
 from serving.service.asking import Artists, Asked
 from serving.service.cards import Cards
@@ -30,6 +30,7 @@ from warehouse.rules.quantity import DAY_MS
 from warehouse.tables import EVERYWHERE
 
 _OF_NEW = (Shelf.DISCOVER, Shelf.WEEKLY)  # shelves of what was never heard
+_LONGEST = {Shelf.WEEKLY: WEEKLY}  # with all pages; other shelves end after `PAGED_ITEMS`
 CHARTS_SOURCE, TRENDING_SOURCE = "charts", "trending"
 TRENDING_HOURS = 24
 _STANDS_IN = {
@@ -128,7 +129,7 @@ class Recommender:
         """The listener's daily mixes. Raises `RowsUnavailable`."""
         snapshot, arm = self._published.snapshot, self._arm(listener_id)
         if snapshot is None:
-            return MixesAnswer(listener_id, None, (), _NO_MIX_YET, *arm)
+            return MixesAnswer(listener_id, None, (), "No model is in use yet.", *arm)
         known = self._listeners.weighed(listener_id, snapshot)
         mixes = tuple(self._mix(listener_id, arm, snapshot, known, one) for one in mixed(snapshot, known, length))
         return MixesAnswer(listener_id, snapshot.version, mixes, None if mixes else _NO_MIX_YET, *arm)
@@ -157,7 +158,7 @@ class Recommender:
             snapshot, asked, question.shelf, lambda: weekly(snapshot, asked, seed, self._artists(snapshot))
         )
         shown = np.concatenate([before, picks.items])
-        more = len(picks.items) == question.limit and len(shown) < PAGED_ITEMS
+        more = len(picks.items) == question.limit and len(shown) < _LONGEST.get(question.shelf, PAGED_ITEMS)
         impression_id = self._new_id()
         answer = Recommendations(
             question.listener_id,
@@ -184,7 +185,7 @@ class Recommender:
         return Asked(
             known,
             np.union1d(before, np.union1d(known.unwanted, excluded)),
-            min(question.limit, PAGED_ITEMS - len(before)),
+            max(0, min(question.limit, _LONGEST.get(question.shelf, PAGED_ITEMS) - len(before))),
             question.seed,
             question.explore,
             before,
@@ -289,8 +290,7 @@ def _certain(question: Question) -> Chances:
 
 def _picked(snapshot: Snapshot, asked: Asked, shelf: Shelf, of_week: Callable[[], Picks]) -> tuple[Picks, str | None]:
     """The shelf's picks; where it has nothing to go by, what is played most, and why; why there is none."""
-    picks = of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)
-    reason = None
+    picks, reason = (of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)), None
     if picks is NOTHING:
         heard = asked.known.touched if shelf in _OF_NEW else np.empty(0, np.int64)
         picks = standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard)))

@@ -35,6 +35,7 @@ def test_too_little_to_part_is_no_mix_and_says_so(house: House) -> None:
 def test_before_the_first_model_there_is_no_mix(bare_house: House) -> None:
     answer = bare_house.client.get("/v1/listeners/ada/mixes").json()
     assert (answer["mixes"], answer["model_version"]) == ([], None)
+    assert answer["reason"] == "No model is in use yet."
 
 
 def test_a_mix_is_told_and_logged_with_the_arm_of_its_listener(tmp_path: Path) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
+import pytest
+
+from serving.service.cursors import Bound, after
 from serving.service.weekly import week_began
-from tests.serving.house import NOW_MS, House, track
+from tests.serving.house import NOW_MS, TRACKS, House, track
 from warehouse.rules.quantity import DAY_MS
 
 
@@ -56,3 +60,18 @@ def test_who_had_played_nothing_gets_what_many_play(house: House) -> None:
     answer = house.recommend("ada", "weekly-discovery", limit=2)
     assert {item["source"] for item in answer["items"]} == {"popularity"}
     assert "when the week began" in answer["reason"]
+
+
+@pytest.mark.parametrize("limit", [7, 30, 50])
+def test_what_stands_in_for_a_week_ends_after_thirty_tracks_too(house: House, limit: int) -> None:
+    pages = [house.recommend("nobody", "weekly-discovery", limit=limit)]
+    while cursor := pages[-1]["next_cursor"]:
+        pages.append(house.recommend("nobody", "weekly-discovery", limit=limit, cursor=cursor))
+    assert [name for page in pages for name in ids(page)] == list(TRACKS[:30])
+    assert all(page["items"] for page in pages)
+
+
+def test_a_cursor_to_a_week_of_more_than_thirty_tracks_ends_it(house: House) -> None:
+    bound = Bound("nobody", "weekly-discovery", None, house.recommend("nobody")["model_version"])
+    answer = house.recommend("nobody", "weekly-discovery", limit=5, cursor=after(bound, np.arange(35)))
+    assert (answer["items"], answer["next_cursor"]) == ([], None)
