@@ -11,14 +11,14 @@ from litestar import Request
 
 from serving.browsers import check_browser
 from serving.problems import Refused, not_utf8
-from serving.queries import check_known
+from serving.queries import check_parameters
 
 Check = Callable[[Request[Any, Any, Any]], Awaitable[None]]
 PLAIN = "identity"
 
 
 def request_check(*, any_host: bool) -> Check:
-    """As `check_browser` and `check_known`; and raises `Refused` (400, 415) for a query not in UTF-8, a coded body."""
+    """As `check_browser` and `check_parameters`; `Refused` (400, 415) also for a query not in UTF-8, a coded body."""
 
     async def check(request: Request[Any, Any, Any]) -> None:
         check_browser(request, any_host=any_host)
@@ -28,7 +28,7 @@ def request_check(*, any_host: bool) -> Check:
             detail = f"The Content-Encoding is {coding!r}; wanted a body that is not encoded."
             headers = {"Accept-Encoding": PLAIN}  # RFC 9110 15.5.16
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail, headers=headers)
-        check_known(request)
+        check_parameters(request)
 
     return check
 

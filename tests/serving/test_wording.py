@@ -36,9 +36,32 @@ def test_a_wrong_parameter_is_told_what_was_wanted(house: House, path: str, para
     assert told in found["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "parameter", "told"),
+    [
+        ("/v1/listeners/ada/recommendations?limit=2&limit=3", "limit", "limit: came 2 times; wanted once"),
+        ("/v1/listeners/ada/recommendations?seed=1&seed=1&seed=1", "seed", "seed: came 3 times; wanted once"),
+        ("/v1/charts?country=SE&limit=3&country=SE", "country", "country: came 2 times; wanted once"),
+        ("/v1/listeners/ada/plays?cursor=&cursor=", "cursor", "cursor: came 2 times; wanted once"),
+    ],
+)
+def test_a_parameter_of_one_value_that_comes_again_is_refused(
+    house: House, path: str, parameter: str, told: str
+) -> None:
+    assert fault(house.client.get(path)) == {"parameter": parameter, "detail": told}
+
+
+def test_tracks_to_leave_out_may_come_again(house: House) -> None:
+    path = "/v1/listeners/ada/recommendations?shelf=popular&exclude=t:0/0&exclude=t:0/1&limit=1"
+    (item,) = house.client.get(path).json()["items"]
+    assert item["track_id"] == "t:0/2"
+
+
 def test_every_unknown_parameter_is_named(house: House) -> None:
     answer = house.client.get("/v1/charts?limit=3&one=1&two=2")
     assert [found["parameter"] for found in answer.json()["errors"]] == ["one", "two"]
+    more = house.client.get("/v1/charts?limit=3&one=1&limit=2&one=2")
+    assert [found["parameter"] for found in more.json()["errors"]] == ["one", "limit"]
 
 
 @pytest.mark.parametrize(
