@@ -94,10 +94,11 @@ def _refused(_: Request[Any, Any, Any], error: Refused) -> Response[bytes]:
     return answered(error)
 
 
-def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+def _http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     """What Litestar itself refuses: no such route, a wrong method, a parameter of a wrong type, a large body."""
     status = HTTPStatus(error.status_code)
-    faults = tuple(_parameter_fault(found) for found in error.extra) if isinstance(error.extra, list) else ()
+    wrong = error.extra if isinstance(error.extra, list) else []
+    faults = tuple(_parameter_fault(one, request.query_params) for one in wrong)
     if faults:
         return answered(invalid(*faults))
     name = status.phrase.lower().replace(" ", "-")
@@ -105,9 +106,11 @@ def _http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
     return answered(Refused(status, name, detail, headers=error.headers))
 
 
-def _parameter_fault(found: Mapping[str, str]) -> Fault:
-    name = found.get("key")
-    return Fault(f"{name or 'request'}: {readable(found['message'], name or '')}", parameter=name)
+def _parameter_fault(wrong: Mapping[str, str], query: Mapping[str, str]) -> Fault:
+    """What Litestar says of a parameter, and what was found in its place."""
+    name = wrong.get("key")
+    found = query.get(name) if name and wrong.get("source") == "query" else None
+    return Fault(f"{name or 'request'}: {readable(wrong['message'], name or '', found)}", parameter=name)
 
 
 def _log_away(_: Request[Any, Any, Any], error: LogUnavailable) -> Response[bytes]:

@@ -37,6 +37,27 @@ def test_a_wrong_parameter_is_told_what_was_wanted(house: House, path: str, para
 
 
 @pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/v1/listeners/ada/recommendations?explore=nan", "explore: Expected `float` >= 0.001; found 'nan'"),
+        ("/v1/listeners/ada/recommendations?limit=many", "limit: Expected `int`; found 'many'"),
+        ("/v1/listeners/ada/taste?limit=0", "limit: Expected `int` >= 1; found '0'"),
+        (
+            f"/v1/listeners/ada/recommendations?shelf={'x' * 60}",
+            f"shelf: wanted one of {', '.join(Shelf)}; found '{'x' * 40}'",
+        ),
+        ("/v1/charts?day=", "day: wanted a UTC day, such as 2026-06-30; found ''"),
+        (
+            f"/v1/charts?country=Germany%27{'y' * 60}",
+            f'country: wanted two capital letters of ISO 3166-1, such as SE, or all; found "Germany\'{"y" * 32}"',
+        ),
+    ],
+)
+def test_a_wrong_parameter_is_told_what_was_found_shortened(house: House, path: str, detail: str) -> None:
+    assert fault(house.client.get(path))["detail"] == detail
+
+
+@pytest.mark.parametrize(
     ("path", "parameter", "told"),
     [
         ("/v1/listeners/ada/recommendations?limit=2&limit=3", "limit", "limit: came 2 times; wanted once"),
