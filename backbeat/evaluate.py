@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -72,7 +71,6 @@ def evaluate(
     if k is not None and k < 1:
         raise BadUsage(f"--k is {k}; wanted 1 or more")
     settings = Settings.from_environment()
-    began = time.monotonic()
     if data and (not data.is_file() or split in PROTOCOLS):
         protocol = next((each for each in PROTOCOLS if each == split), None)
         if split and not protocol:
@@ -89,7 +87,7 @@ def evaluate(
         emit(document)
     else:
         _show(document)
-    open_records(settings).add(_records(settings, data, document, time.monotonic() - began))
+    open_records(settings).add(_records(settings, data, document, found))
 
 
 def _no_learners(data: Path | None) -> str:
@@ -188,7 +186,7 @@ def _with_interval(figures: Document, metric: str) -> str:
     return f"{figures[metric]:.4f} ({low:.4f} to {high:.4f})"
 
 
-def _records(settings: Settings, data: Path | None, document: Document, seconds: float) -> Iterator[Record]:
+def _records(settings: Settings, data: Path | None, document: Document, found: Evaluation) -> Iterator[Record]:
     """A run for each model."""
     if data:
         name, hashed = document.get("data", f"{data.stem} {document['split']}"), data_version(data)
@@ -196,5 +194,5 @@ def _records(settings: Settings, data: Path | None, document: Document, seconds:
         name, hashed = "the lake", f"{FEATURES_TASTE.name} version {open_lake(settings).version(FEATURES_TASTE)}"
     for model, figures in document["models"].items():
         metrics = {metric: value for metric, value in figures.items() if isinstance(value, float)}
-        chosen = figures.get("settings", {})
+        chosen, seconds = figures.get("settings", {}), found.of(model).seconds
         yield Record("evaluate", model, name, hashed, code_version(), seconds, chosen, metrics)

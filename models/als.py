@@ -46,6 +46,7 @@ from models.files import read_arrays, read_config, read_json, write_arrays, writ
 from models.retrieval import InnerProducts, batches
 from models.search_space import ranged
 
+MOST_FACTORS = 4_096  # a step is cubic or square in them: more would end in hours, or without memory
 NOISE = 1e-9  # a drop below this share of what plays give to a score is rounding, and is not cited
 
 
@@ -68,8 +69,9 @@ class AlsConfig:
     conjugate_steps: int = 0
 
     def __post_init__(self) -> None:
-        if self.factors < 1 or self.iterations < 1:
-            raise ValueError(f"ALS with {self.factors} factors, {self.iterations} iterations; wanted 1 or more of each")
+        if not 1 <= self.factors <= MOST_FACTORS or self.iterations < 1:
+            found = f"{self.factors} factors, {self.iterations} iterations"
+            raise ValueError(f"ALS with {found}; wanted 1 to {MOST_FACTORS:,}, and 1 or more")
         if not (self.regularisation > 0 and self.alpha > 0):
             found = f"regularisation {self.regularisation} and alpha {self.alpha}"
             raise ValueError(f"ALS with {found}; wanted both above 0, or a taste has no one vector")

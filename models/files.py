@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +34,7 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, npt.NDArray[Any
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelBroken(f"reading {path}: {error}; wanted an npz archive of {sorted(wanted)}") from error
     if not wanted <= arrays.keys():
         raise ModelBroken(f"reading {path}: found {sorted(arrays)}, wanted {sorted(wanted)}")

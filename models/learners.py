@@ -19,6 +19,8 @@ import numpy as np
 from models.base import Interactions, Model
 from models.progress import UNHEARD, Progress
 
+SEEDS = 2**31  # so many are known to all of numpy, JAX, LightGBM and `implicit`
+
 
 class UnknownLearner(ValueError):
     """No learner has that name; says which there are."""
@@ -68,9 +70,11 @@ class Learner:
             raise SettingsWrong(
                 f"{self.name} with {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'no settings'}"
             )
-        seeded = {"seed": seed} if seed is not None and "seed" in known else {}
+        told = {**(given or {}), **({} if seed is None else {"seed": seed})}
+        if isinstance(asked := told.get("seed"), int) and not 0 <= asked < SEEDS:
+            raise SettingsWrong(f"{self.name}: found seed {asked}; wanted a whole number from 0 to {SEEDS - 1}")
         try:
-            return msgspec.convert({**(given or {}), **seeded}, kind)
+            return msgspec.convert({name: value for name, value in told.items() if name in known}, kind)
         except ValueError as error:
             raise SettingsWrong(f"{self.name}: {error}") from error
 

@@ -148,6 +148,8 @@ class KeptProgress(Progress):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         write_arrays(fresh, {**checkpoint.arrays, _DOCUMENT: text})
+        with fresh.open("rb+") as stream:
+            os.fsync(stream.fileno())  # else a power cut may leave the name with nothing in the file
         fresh.replace(self._path)
 
     def latest(self) -> Checkpoint | None:
@@ -168,6 +170,9 @@ class KeptProgress(Progress):
             document = json.loads(arrays.pop(_DOCUMENT).tobytes())
         except (ModelBroken, ValueError) as error:
             self.refused = f"it is damaged ({error})"
+            return None
+        if not isinstance(document, dict):
+            self.refused = f"it is damaged (found a {type(document).__name__}, wanted a JSON object)"
             return None
         if document.get("format") != _FORMAT:
             self.refused = f"it is of format {document.get('format', 1)}, not {_FORMAT}"

@@ -90,4 +90,5 @@ def _merged_outcome(parts: Sequence[Outcome]) -> Outcome:
         {name: float(np.mean([part.spread[name] for part in parts])) for name in parts[0].spread},
         np.concatenate([part.lists for part in parts]),
         float(np.average([part.answered for part in parts], weights=cases)),
+        sum(part.seconds for part in parts),
     )

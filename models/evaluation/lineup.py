@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from models.als import AlsConfig
 from models.als_training import fit_als
 from models.evaluation.run import Contestant
@@ -11,11 +13,9 @@ from models.repeat import fit_repeat
 from models.transitions import TransitionsConfig, fit_transitions
 
 
-def contestants(split: Split, als: AlsConfig) -> tuple[Contestant, ...]:
-    """Popularity first: it is what the others are compared with."""
-    return (
-        Contestant(fit_popularity(split.train), fresh=False, uses="training data"),
-        Contestant(fit_repeat(split.train), fresh=False, uses="the listener's training data"),
-        Contestant(fit_transitions(split.train, TransitionsConfig()), fresh=False, uses="the current track"),
-        Contestant(fit_als(split.train, als), fresh=True, uses="the listener's training data and session so far"),
-    )
+def contestants(split: Split, als: AlsConfig) -> Iterator[Contestant]:
+    """Popularity first: it is what the others are compared with. Each is fitted when it is asked for."""
+    yield Contestant(fit_popularity(split.train), fresh=False, uses="training data")
+    yield Contestant(fit_repeat(split.train), fresh=False, uses="the listener's training data")
+    yield Contestant(fit_transitions(split.train, TransitionsConfig()), fresh=False, uses="the current track")
+    yield Contestant(fit_als(split.train, als), fresh=True, uses="the listener's training data and session so far")

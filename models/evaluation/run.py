@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ class Contestant:
 class Outcome:
     """One model's figures. `sums` are by metric and listener [listeners], over `cases` [listeners].
 
-    `answered` is the share of cases that it had something to say to; popularity answered the others.
+    `answered` is the share of cases that it had something to say to; popularity answered the others. `seconds` is what
+    it took, from the model before it on.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Outcome:
     spread: Mapping[str, float]
     lists: Positions
     answered: float
+    seconds: float = 0.0
 
     def means(self, chosen: npt.NDArray[np.bool_] | slice = slice(None)) -> dict[str, Interval]:
         """The mean of each metric over all cases of those listeners, and its interval over listeners."""
@@ -128,8 +131,16 @@ def evaluate(contestants: Iterable[Contestant], split: Split, k: int = K) -> Eva
 
     Where a model has nothing to say to a listener, popularity answers in its place, as it does in serving.
     """
-    fallback = fit_popularity(split.train)
-    return Evaluation(split, k, tuple(_outcome(contestant, split, fallback, k) for contestant in contestants))
+    return Evaluation(split, k, tuple(_outcomes(contestants, split, k)))
+
+
+def _outcomes(contestants: Iterable[Contestant], split: Split, k: int) -> Iterator[Outcome]:
+    fallback, began = fit_popularity(split.train), time.monotonic()
+    for contestant in contestants:  # which may be fitted only now
+        outcome = _outcome(contestant, split, fallback, k)
+        ended = time.monotonic()
+        yield replace(outcome, seconds=ended - began)
+        began = ended
 
 
 def _outcome(contestant: Contestant, split: Split, fallback: Popularity, k: int) -> Outcome:

@@ -162,6 +162,7 @@ def test_ids_that_are_no_positions_are_refused(ids: list[int]) -> None:
         {"regularisation": 0.0},
         {"alpha": -1.0},
         {"factors": 0},
+        {"factors": 5_000},
         {"iterations": 0},
         {"frequency_exponent": 2},
         {"unobserved_weight": -0.1},

@@ -34,6 +34,12 @@ def test_every_listener_of_every_fold_is_measured_once(dataset: Dataset) -> None
     assert figures["intervals"]["recall@10"][0] < figures["recall@10"] < figures["intervals"]["recall@10"][1]
 
 
+def test_each_learner_is_told_how_long_it_took(dataset: Dataset) -> None:
+    settings = {name: learner(name).settings() for name in ("popularity", "als")}
+    found = compared(dataset, settings, 10, lambda _: None)
+    assert min(outcome.seconds for outcome in found.outcomes) > 0
+
+
 def compared_alone(dataset: Dataset, fold: int) -> tuple[float, int]:
     one = Dataset("one", "", 10, "", (), (dataset.folds[fold],), lambda: dataset.folds[fold])
     found = compared(one, {"popularity": learner("popularity").settings()}, 10, lambda _: None)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.base import Interactions
-from models.learners import Learner, learner
+from models.learners import Learner, SettingsWrong, learner
 from models.popularity import Popularity, fit_popularity
 from models.progress import Progress
 from tests.models.contract import checkerboard
@@ -35,6 +35,14 @@ def test_a_fit_that_asks_for_a_progress_is_given_it() -> None:
     assert heard.points == [("loss", 1, 0.5)]
     learner("popularity").fitted(checkerboard(), learner("popularity").settings(), heard)
     assert len(heard.points) == 1
+
+
+@pytest.mark.parametrize("seed", [-1, 2**31, 10**30])
+@pytest.mark.parametrize("name", ["als", "sasrec", "item-knn"])
+def test_a_seed_that_some_library_would_not_take_is_refused_by_all(name: str, seed: int) -> None:
+    with pytest.raises(SettingsWrong, match=f"found seed {seed}; wanted a whole number from 0 to 2147483647"):
+        learner(name).settings(seed=seed)
+    assert learner(name).settings(seed=7)
 
 
 @pytest.mark.parametrize("part", ["weights", "transitions", "popularity", "times"])

@@ -104,8 +104,17 @@ def test_a_checkpoint_of_something_else_is_refused_and_says_in_what(tmp_path: Pa
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut off").write_bytes(b"PK")
+    (tmp_path / "empty").touch()
+    with (tmp_path / "one array").open("wb") as stream:
+        np.save(stream, np.arange(3))
     write_arrays(tmp_path / "no document", {"document": np.frombuffer(b"{", np.uint8)})
-    for name in ("cut off", "no document"):
+    write_arrays(tmp_path / "a list", {"document": np.frombuffer(b"[]", np.uint8)})
+    packed = tmp_path / "packed in another way"
+    write_arrays(packed, {"document": np.frombuffer(b"{}", np.uint8)})
+    content = packed.read_bytes()
+    directory = content.index(b"PK\x01\x02")
+    packed.write_bytes(content[:8] + b"\x63" + content[9 : directory + 10] + b"\x63" + content[directory + 11 :])
+    for name in ("cut off", "empty", "one array", "no document", "a list", "packed in another way"):
         progress = KeptProgress(tmp_path / name, {})
         assert progress.latest() is None
         assert "damaged" in progress.refused
