@@ -31,8 +31,7 @@ def open_data(path: Path, protocol: Protocol | None = None, split_day: date | No
     HetRec's folder has two: its own, and cold, which asks for artists that nobody has played. Raises `CommandFailed`
     for what cannot be read or divided, `BadUsage` for a protocol where there is one already.
     """
-    if not path.exists():
-        raise CommandFailed(f"reading {path}: nothing is there; wanted {wanted_folder()}, or a file of plays")
+    refuse_absent(path)
     if path.is_file() and protocol == "cold":
         raise BadUsage(f"--split cold with {path}, a file of plays; it wants tags too: the folder of HetRec's Last.fm")
     if path.is_file():
@@ -43,6 +42,12 @@ def open_data(path: Path, protocol: Protocol | None = None, split_day: date | No
         return cold_artists(path) if protocol else open_dataset(path)
     except (DataWrong, SplitImpossible) as error:
         raise CommandFailed(f"{error}, or a file of plays") from error
+
+
+def refuse_absent(path: Path) -> None:
+    """Raises `CommandFailed` where nothing is there."""
+    if not path.exists():
+        raise CommandFailed(f"reading {path}: nothing is there; wanted {wanted_folder()}, or a file of plays")
 
 
 def _divided(path: Path, protocol: Protocol, split_day: date | None) -> Dataset:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from threadpoolctl import threadpool_limits
 
 from backbeat.code_version import code_version
-from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name
+from backbeat.datasets import PROTOCOLS, Protocol, data_version, open_data, recipe_name, refuse_absent
 from backbeat.interrupts import ends_at_once
 from backbeat.learning import as_parameters, settings_of
 from backbeat.output import BadUsage, CommandFailed, Flag, console, emit, notice, table
@@ -74,6 +74,7 @@ def evaluate(
     if data and (not data.is_file() or split in PROTOCOLS):
         protocol = next((each for each in PROTOCOLS if each == split), None)
         if split and not protocol:
+            refuse_absent(data)
             raise BadUsage(f"--split {split} with {data}, which is no file of plays: a benchmark has its own split")
         document, found = _benchmark(settings, data, protocol, split_day, models, k)
     else:

@@ -28,11 +28,11 @@ from models.blend import BLEND
 from models.evaluation.blending import NothingToFit
 from models.evaluation.datasets import Dataset
 from models.evaluation.splits import Split, SplitImpossible
+from models.learners import SEEDS
 from models.recipes import save_recipe
 from models.search_space import space
 
 REFUSED = (ValueError, ArithmeticError, MemoryError, NothingToFit)  # end the trial, not the search
-SEEDS = 1 << 32  # as many as NumPy's generators take
 LONGEST_MINUTES = 366 * 24 * 60
 SHOWN = 5
 TRIALS = "searches.db"

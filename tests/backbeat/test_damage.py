@@ -482,7 +482,14 @@ def test_recorded_runs_whose_pages_are_overwritten_are_named(backbeat: Backbeat,
 
 
 @pytest.mark.parametrize(
-    "command", [["evaluate"], ["evaluate", "--split", "next"], ["train", "als"], ["search", "als", "--minutes", "1"]]
+    "command",
+    [
+        ["evaluate"],
+        ["evaluate", "--split", "next"],
+        ["evaluate", "--split", "time"],
+        ["train", "als"],
+        ["search", "als", "--minutes", "1"],
+    ],
 )
 def test_data_that_is_not_there_is_told_as_that(backbeat: Backbeat, command: list[str], tmp_path: Path) -> None:
     code, out, err = backbeat(*command, "--data", str(tmp_path / "nope.csv"))

@@ -89,7 +89,7 @@ def test_a_call_that_tries_nothing_is_not_recorded(
 
 def test_a_search_of_the_highest_seed_goes_on_too(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for trials in (1, 2):
-        found = searched(capsys, data, "--minutes", "1", "--trials", str(trials), "--seed", "4294967295")
+        found = searched(capsys, data, "--minutes", "1", "--trials", str(trials), "--seed", "2147483647")
         assert found["trials"] == trials
 
 
@@ -160,7 +160,7 @@ def test_refused_trials_end_with_the_minutes_too() -> None:
         (["als", "--minutes", "nan"], "wanted more than 0"),
         (["als", "--minutes", "1e300"], "527,040 minutes at most"),
         (["als", "--minutes", "1", "--trials", "0"], "wanted more than 0"),
-        (["als", "--minutes", "1", "--seed", "-1"], "--seed is -1; wanted a whole number from 0 to 4294967295"),
+        (["als", "--minutes", "1", "--seed", "-1"], "--seed is -1; wanted a whole number from 0 to 2147483647"),
         (["als", "--minutes", "1", "--seed", "4294967296"], "--seed is 4294967296; wanted a whole number from 0 to"),
     ],
 )
