@@ -159,7 +159,7 @@ def test_where_no_folder_can_be_made_nothing_is_fitted(
     data: Path, tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
-    wrong = ["als", "--data", str(data), "--set", "factors=1000000"]  # a fit would end in 1
+    wrong = ["als", "--data", str(data), "--set", "factors=4000"]  # a fit would take minutes
     for out in (tmp_path / "file" / "mine", tmp_path / "file" / "a" / "b"):
         code, said = failed(capsys, *wrong, "--out", str(out))
         assert (code, f"--out {out}: {tmp_path / 'file'} is no folder; wanted" in said) == (2, True)
@@ -172,13 +172,14 @@ def test_where_no_folder_can_be_made_nothing_is_fitted(
     ("arguments", "code", "wanted"),
     [
         (["alz"], 2, "no learner alz; there are"),
-        (["als", "--set", "factors=0"], 2, "wanted 1 or more"),
+        (["als", "--set", "factors=0"], 2, "wanted 1 to 4,096"),
         (["als", "--set", "factors=many"], 2, "int"),
         (["als", "--set", "wings=2"], 2, "als with wings; it has alpha, "),
         (["als", "--set", "factors"], 2, "wanted key=value"),
         (["als", "--split", "next"], 2, "a benchmark has its own split"),
         (["als", "--split-day", "2014-12-21"], 2, "a benchmark has its own split"),
-        (["als", "--set", "factors=1000000"], 1, "Unable to allocate"),
+        (["als", "--set", "factors=1000000"], 2, "wanted 1 to 4,096"),
+        (["item-knn", "--set", "neighbours=1000000000000"], 1, "Unable to allocate"),
         (["blend", "--set", 'members=[{"learner": "alz"}]'], 1, "no learner alz; there are"),
     ],
 )
