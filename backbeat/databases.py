@@ -21,7 +21,7 @@ def kept_in(path: Path, doing: str) -> Iterator[None]:
             with closing(sqlite3.connect(path)) as database:
                 database.execute("PRAGMA schema_version")
         yield
-    except Exception as error:
+    except Exception as error:  # each library wraps SQLite's in its own; what is none of SQLite's goes on as it is
         for each in _causes(error):
             if isinstance(each, sqlite3.Error):
                 mended = "where it is damaged, move it away, and a new one is begun"

@@ -193,7 +193,8 @@ def _records(settings: Settings, data: Path | None, document: Document, found: E
         name, hashed = document.get("data", f"{data.stem} {document['split']}"), data_version(data)
     else:
         name, hashed = "the lake", f"{FEATURES_TASTE.name} version {open_lake(settings).version(FEATURES_TASTE)}"
+    code = code_version()
     for model, figures in document["models"].items():
         metrics = {metric: value for metric, value in figures.items() if isinstance(value, float)}
         chosen, seconds = figures.get("settings", {}), found.of(model).seconds
-        yield Record("evaluate", model, name, hashed, code_version(), seconds, chosen, metrics)
+        yield Record("evaluate", model, name, hashed, code, seconds, chosen, metrics)

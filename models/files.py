@@ -17,6 +17,15 @@ from scipy.sparse import csr_array
 from models.base import ModelBroken
 
 Config = TypeVar("Config")
+_NO_ARCHIVE = (  # what `np.load` meets: also an empty file (EOFError), one array alone (TypeError), another packing
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: one time for all, so that bytes are equal
 
 
@@ -34,7 +43,7 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, npt.NDArray[Any
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except _NO_ARCHIVE as error:
         raise ModelBroken(f"reading {path}: {error}; wanted an npz archive of {sorted(wanted)}") from error
     if not wanted <= arrays.keys():
         raise ModelBroken(f"reading {path}: found {sorted(arrays)}, wanted {sorted(wanted)}")

@@ -20,11 +20,12 @@ def check_parameters(request: Request[Any, Any, Any]) -> None:
         return
     taken, query = _taken(request.route_handler), request.query_params
     known = taken.keys() - request.path_params.keys()
-    wanted = ", ".join(sorted(known)) or "none"
-    faults = [_fault(name, f"no such parameter; wanted {wanted}") for name in sorted(set(query) - known)]
-    again = {name: len(query.getall(name)) for name in sorted(known & set(query)) if not taken[name]}
-    faults += [_fault(name, f"came {times} times; wanted once") for name, times in again.items() if times > 1]
-    if faults:
+    unknown = sorted(set(query) - known)
+    again = [name for name in sorted(known & set(query)) if not taken[name] and len(query.getall(name)) > 1]
+    if unknown or again:
+        wanted = ", ".join(sorted(known)) or "none"
+        faults = [_fault(name, f"no such parameter; wanted {wanted}") for name in unknown]
+        faults += [_fault(name, f"came {len(query.getall(name))} times; wanted once") for name in again]
         raise invalid(*faults)
 
 

@@ -30,7 +30,6 @@ from warehouse.rules.quantity import DAY_MS
 from warehouse.tables import EVERYWHERE
 
 _OF_NEW = (Shelf.DISCOVER, Shelf.WEEKLY)  # shelves of what was never heard
-_LONGEST = {Shelf.WEEKLY: WEEKLY}  # with all pages; other shelves end after `PAGED_ITEMS`
 CHARTS_SOURCE, TRENDING_SOURCE = "charts", "trending"
 TRENDING_HOURS = 24
 _STANDS_IN = {
@@ -158,7 +157,7 @@ class Recommender:
             snapshot, asked, question.shelf, lambda: weekly(snapshot, asked, seed, self._artists(snapshot))
         )
         shown = np.concatenate([before, picks.items])
-        more = len(picks.items) == question.limit and len(shown) < _LONGEST.get(question.shelf, PAGED_ITEMS)
+        more = len(picks.items) == question.limit and len(shown) < _longest(question.shelf)
         impression_id = self._new_id()
         answer = Recommendations(
             question.listener_id,
@@ -185,7 +184,7 @@ class Recommender:
         return Asked(
             known,
             np.union1d(before, np.union1d(known.unwanted, excluded)),
-            max(0, min(question.limit, _LONGEST.get(question.shelf, PAGED_ITEMS) - len(before))),
+            max(0, min(question.limit, _longest(question.shelf) - len(before))),
             question.seed,
             question.explore,
             before,
@@ -288,9 +287,15 @@ def _certain(question: Question) -> Chances:
     return None if question.seed is not None else [1.0] * question.limit
 
 
+def _longest(shelf: Shelf) -> int:
+    """How many tracks a shelf has with all its pages."""
+    return WEEKLY if shelf is Shelf.WEEKLY else PAGED_ITEMS
+
+
 def _picked(snapshot: Snapshot, asked: Asked, shelf: Shelf, of_week: Callable[[], Picks]) -> tuple[Picks, str | None]:
     """The shelf's picks; where it has nothing to go by, what is played most, and why; why there is none."""
-    picks, reason = (of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)), None
+    picks = of_week() if shelf is Shelf.WEEKLY else picked(snapshot, shelf, asked)
+    reason = None
     if picks is NOTHING:
         heard = asked.known.touched if shelf in _OF_NEW else np.empty(0, np.int64)
         picks = standing_in(snapshot, replace(asked, barred=np.union1d(asked.barred, heard)))
